@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CONFIG_H
+#define BROKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/scope.h"
+
+/* The settings in force, by their names in sparekey.conf(5). */
+struct settings {
+	struct scope_set default_scopes;
+	uint32_t max_passwords;
+	uint64_t max_lifetime_s; /* 0: no limit */
+	uint32_t cache_seconds;
+	bool inline_secrets;
+	uint32_t idle_exit_seconds;
+	uint32_t argon2_memory_kib;
+	uint32_t argon2_passes;
+	uint32_t workers;
+};
+
+/* Told of each thing found: one line naming file, line and what is allowed. */
+typedef void config_report(void *data, bool is_error, const char *line);
+
+/* The defaults (workers: min(2, cores)). */
+void settings_default(struct settings *ret_settings);
+
+/* Reads settings files: `only` alone if it is not NULL (then it must exist), else the user's (`$XDG_CONFIG_HOME/sparekey/sparekey.conf`) and
+ * over it the administrator's (SYSCONFDIR/sparekey/sparekey.conf), each if it exists. Every finding is reported; an
+ * unknown key is a warning. Returns 0, or -EINVAL after at least one error; then `ret_settings` is untouched. */
+int config_load(const char *only, config_report *report, void *data, struct settings *ret_settings);
+
+#endif

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# What each unit test links, besides itself: only the module it tests and what that module stands on.
+
+# protocol
+unit_secret := protocol/secret.c
+unit_password := protocol/password.c protocol/secret.c
+unit_label := protocol/label.c
+unit_scope := protocol/scope.c
+unit_error := protocol/error.c
+
+# broker/base
+unit_loop := broker/base/loop.c broker/base/clock.c
+unit_workers := broker/base/workers.c broker/base/loop.c broker/base/clock.c
+unit_log := broker/base/log.c
+
+# broker/crypto
+unit_phc := broker/crypto/phc.c
+unit_argon2id := broker/crypto/argon2id.c broker/crypto/phc.c protocol/secret.c
+unit_random := broker/crypto/random.c
+unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
+
+# broker
+unit_config := broker/config.c protocol/scope.c
+
+# broker/store
+unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c protocol/password.c protocol/secret.c
