@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One method call from arrival to answer. Loop thread. A call is charged to its caller before anything is kept for it, and
+ * always answered: by its encoder or by one error. What was made for a caller who is gone is undone.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/internal.h"
+#include "protocol/error.h"
+#include "sparekey.h"
+
+int call_say(struct call *call, int result, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(call->request.what, sizeof(call->request.what), format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+/* The caller's entry, made at its first call; SPAREKEY_LIMIT_EXCEEDED at too many. */
+static int charge(struct link *link, DBusMessage *message, struct caller **ret_caller)
+{
+	const char *name = link->kind == LINK_BUS ? dbus_message_get_sender(message) : "";
+	struct caller *caller = NULL;
+
+	name = name != NULL ? name : "";
+	list_each(at, &link->door->callers) {
+		struct caller *known = list_entry(at, struct caller, link);
+
+		if (known->origin == link && strcmp(known->name, name) == 0) {
+			caller = known;
+		}
+	}
+	if (link->door->calls_under_way >= LIMIT_CALLS || (caller != NULL && caller->calls >= LIMIT_CALLS_PER_CALLER)) {
+		return SPAREKEY_LIMIT_EXCEEDED;
+	}
+	if (caller == NULL) {
+		caller = calloc(1, sizeof(*caller));
+		if (caller == NULL) {
+			return -ENOMEM;
+		}
+		caller->origin = link;
+		snprintf(caller->name, sizeof(caller->name), "%s", name);
+		list_append(&link->door->callers, &caller->link);
+	}
+	caller->calls++;
+	link->door->calls_under_way++;
+	*ret_caller = caller;
+	return 0;
+}
+
+static void discharge(struct door *door, struct caller *caller)
+{
+	door->calls_under_way--;
+	if (--caller->calls == 0) {
+		list_unlink(&caller->link);
+		free(caller);
+	}
+}
+
+/* Has the bus tell when the caller goes, so that nothing is made for nobody. */
+static void watch_caller(struct call *call, bool watch)
+{
+	char rule[400];
+
+	if (call->origin == NULL || call->origin->kind != LINK_BUS || watch == call->watched) {
+		return;
+	}
+	snprintf(rule, sizeof(rule),
+		 "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+		 "member='NameOwnerChanged',arg0='%s'",
+		 call->caller->name);
+	if (watch) {
+		dbus_bus_add_match(call->connection, rule, NULL);
+	} else {
+		dbus_bus_remove_match(call->connection, rule, NULL);
+	}
+	call->watched = watch;
+}
+
+int call_new(struct link *link, DBusMessage *message, struct call **ret_call)
+{
+	struct caller *caller = NULL;
+	int result = charge(link, message, &caller);
+
+	if (result != 0) {
+		return result;
+	}
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (call == NULL) {
+		discharge(link->door, caller);
+		return -ENOMEM;
+	}
+	call->door = link->door;
+	call->origin = link;
+	call->connection = dbus_connection_ref(link->connection);
+	call->message = dbus_message_ref(message);
+	call->caller = caller;
+	call->secret_fd = -1;
+	list_append(&link->door->calls, &call->link);
+	*ret_call = call;
+	return 0;
+}
+
+static void call_free(struct call *call)
+{
+	struct door *door = call->door;
+
+	watch_caller(call, false);
+	list_unlink(&call->link);
+	discharge(door, call->caller);
+	if (call->secret_fd >= 0) {
+		close(call->secret_fd);
+	}
+	call->inlet = inlet_free(call->inlet);
+	call->request.secret = secret_free(call->request.secret);
+	if (call->reply != NULL) {
+		dbus_message_unref(call->reply);
+	}
+	dbus_message_unref(call->message);
+	dbus_connection_unref(call->connection);
+	free(call->except);
+	free(call->children);
+	free(call);
+	door->activity(door->activity_data);
+}
+
+void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what)
+{
+	if (dbus_message_get_no_reply(message)) {
+		return;
+	}
+	const char *text = what[0] != '\0' ? what : error_text(result > 0 ? (enum sparekey_error)result : SPAREKEY_FAILED);
+	DBusMessage *reply = NULL;
+
+	if (dbus_validate_utf8(text, NULL)) {
+		reply = dbus_message_new_error(message, error_name(result), text);
+	} else {
+		reply = dbus_message_new_error(message, error_name(result), "an argument is not valid");
+	}
+	if (reply == NULL || !dbus_connection_send(connection, reply, NULL)) {
+		log_event(LOG_LEVEL_ERROR, "reply-lost", "reason=memory");
+	}
+	if (reply != NULL) {
+		dbus_message_unref(reply);
+	}
+}
+
+static void undone(struct request *request, int result)
+{
+	log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=caller-gone", request->in.id, result);
+	free(request);
+}
+
+/* Ends again what was just made for a caller that cannot be told. */
+static void undo(struct call *call)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (request == NULL) {
+		log_event(LOG_LEVEL_ERROR, "undo-failed", "id=%s reason=memory", call->request.password.id);
+		return;
+	}
+	request->operation = OPERATION_REVOKE;
+	snprintf(request->in.id, sizeof(request->in.id), "%s", call->request.password.id);
+	request->done = undone;
+	service_submit(call->door->service, request);
+}
+
+static bool send_reply(struct call *call)
+{
+	bool is_sent = false;
+
+	if (call->reply == NULL) {
+		call->reply = dbus_message_new_method_return(call->message);
+		if (call->reply == NULL) {
+			return false;
+		}
+		dbus_message_iter_init_append(call->reply, &call->body);
+	}
+	is_sent = !call->failed && (call->method->encode == NULL || call->method->encode(call, &call->body));
+	if (is_sent && !dbus_message_get_no_reply(call->message)) {
+		is_sent = dbus_connection_send(call->connection, call->reply, NULL);
+	}
+	return is_sent;
+}
+
+static void log_fault(const struct call *call, int result)
+{
+	if (result < 0 && result != -ECANCELED) {
+		log_event(LOG_LEVEL_ERROR, "call-failed", "member=%s error=%d", call->method->member, -result);
+	}
+}
+
+void call_finish(struct call *call, int result)
+{
+	bool makes = (call->method->flags & METHOD_UNDO) != 0;
+	bool gone = call->request.abandoned || !dbus_connection_get_is_connected(call->connection);
+	bool is_told = false;
+
+	log_fault(call, result);
+	if (result == 0 && !(makes && gone)) {
+		is_told = send_reply(call);
+	}
+	if (result == 0 && !is_told && makes) {
+		undo(call);
+	}
+	if (!is_told && !gone) {
+		error_reply(call->connection, call->message, result != 0 ? result : -ENOMEM, call->request.what);
+	}
+	call_free(call);
+}
+
+static void request_done(struct request *request, int result)
+{
+	call_finish(list_entry(request, struct call, request), result);
+}
+
+/* The standard interfaces ask the store only about passwords. */
+static enum operation operation_of(const struct call *call)
+{
+	if (call->method->operation != OPERATION_NONE) {
+		return call->method->operation;
+	}
+	if (call->object == OBJECT_PASSWORD) {
+		return OPERATION_GET;
+	}
+	return call->object == OBJECT_PASSWORDS && call->request.row != NULL ? OPERATION_LIST : OPERATION_NONE;
+}
+
+static void submit(struct call *call)
+{
+	call->request.operation = operation_of(call);
+	call->request.done = request_done;
+	service_submit(call->door->service, &call->request);
+}
+
+/* A secret that could not be read is, for Verify, malformed like any other; the journal counts it. */
+static void secret_arrived(struct call *call, int result)
+{
+	if (result != 0) {
+		secret_clear(call->request.secret);
+	}
+	if (result != 0 && call->method->operation != OPERATION_VERIFY) {
+		call_finish(call, call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "%s",
+					   result == -EMSGSIZE ? "the secret is over 1024 bytes" :
+								 "the secret did not end within 5 seconds"));
+		return;
+	}
+	if (secret_length(call->request.secret) == 0 && call->method->operation == OPERATION_IDENTIFY) {
+		call_finish(call, call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "the secret is empty"));
+		return;
+	}
+	submit(call);
+}
+
+static int await_secret(struct call *call)
+{
+	int fd = call->secret_fd;
+
+	call->secret_fd = -1;
+	int result = inlet_new(call, fd, call->request.secret, secret_arrived, &call->inlet);
+
+	if (result == SPAREKEY_INVALID_ARGS) {
+		return call_say(call, result, "a secret must come by a pipe or a socket");
+	}
+	return result;
+}
+
+static int check_flags(struct call *call)
+{
+	unsigned int flags = call->method->flags;
+
+	if ((flags & METHOD_INLINE) != 0 && !service_settings(call->door->service)->inline_secrets) {
+		return call_say(call, SPAREKEY_INLINE_SECRETS_DISABLED, "the setting inline-secrets refuses strings");
+	}
+	if ((flags & METHOD_SECRET_OUT) != 0 &&
+	    !dbus_connection_can_send_type(call->connection, DBUS_TYPE_UNIX_FD)) {
+		return call_say(call, SPAREKEY_NOT_SUPPORTED, "this connection cannot carry descriptors");
+	}
+	return 0;
+}
+
+void call_start(struct call *call)
+{
+	DBusMessageIter arguments;
+	int result = 0;
+
+	dbus_message_iter_init(call->message, &arguments);
+	snprintf(call->request.in.id, sizeof(call->request.in.id), "%s", call->path_id);
+	if (call->method->decode != NULL) {
+		result = call->method->decode(call, &arguments);
+	}
+	if (result == 0) {
+		result = check_flags(call);
+	}
+	if (result == 0 && (call->method->flags & METHOD_UNDO) != 0) {
+		watch_caller(call, true);
+	}
+	if (result == 0 && call->secret_fd >= 0) {
+		result = await_secret(call);
+		if (result == 0) {
+			return;
+		}
+	}
+	if (result != 0 || operation_of(call) == OPERATION_NONE) {
+		call_finish(call, result);
+	} else {
+		submit(call);
+	}
+}
+
+void call_abandon(struct call *call)
+{
+	call->request.abandoned = true;
+}
+
+void call_abandon_name(struct door *door, const char *name)
+{
+	list_each(link, &door->calls) {
+		struct call *call = list_entry(link, struct call, link);
+
+		if (strcmp(call->caller->name, name) == 0) {
+			call_abandon(call);
+		}
+	}
+}
+
+void call_abandon_link(struct door *door, const struct link *gone)
+{
+	list_each(link, &door->calls) {
+		struct call *call = list_entry(link, struct call, link);
+
+		if (call->origin == gone) {
+			call->origin = NULL;
+			call_abandon(call);
+		}
+	}
+	list_each(link, &door->callers) {
+		struct caller *caller = list_entry(link, struct caller, link);
+
+		if (caller->origin == gone) {
+			caller->origin = NULL;
+		}
+	}
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a secret from a descriptor a caller sent, without ever waiting. Loop thread. Pipes and sockets only: a FUSE file
+ * could block for ever. O_NONBLOCK on a passed pipe belongs to the open file, which the other side shares and can clear: so a pipe is
+ * opened anew through /proc/self/fd, or, where its inode is another user's, read with RWF_NOWAIT; a socket is read with
+ * MSG_DONTWAIT. The whole ends after five seconds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "bus/internal.h"
+#include "sparekey.h"
+
+enum inlet_way { INLET_REOPENED = 1, INLET_NOWAIT, INLET_SOCKET };
+
+struct inlet {
+	struct call *call; /* the owner */
+	int fd;            /* owned */
+	enum inlet_way way;
+	struct secret *secret; /* lent */
+	struct loop_watch *watch;
+	struct loop_timer *timer;
+	void (*done)(struct call *call, int result);
+};
+
+static ssize_t read_some(struct inlet *inlet)
+{
+	size_t length = secret_length(inlet->secret);
+	unsigned char *at = secret_buffer(inlet->secret) + length;
+	struct iovec room = { at, SECRET_CAPACITY - length };
+	ssize_t count = -1;
+
+	if (room.iov_len == 0) {
+		return -EMSGSIZE;
+	}
+	switch (inlet->way) {
+	case INLET_REOPENED:
+		count = read(inlet->fd, at, room.iov_len);
+		break;
+	case INLET_NOWAIT:
+		count = preadv2(inlet->fd, &room, 1, -1, RWF_NOWAIT);
+		break;
+	case INLET_SOCKET:
+		count = recv(inlet->fd, at, room.iov_len, MSG_DONTWAIT);
+		break;
+	}
+	if (count < 0) {
+		return -errno;
+	}
+	secret_set_length(inlet->secret, length + (size_t)count);
+	return count;
+}
+
+static void end(struct inlet *inlet, int result)
+{
+	struct call *call = inlet->call;
+	void (*done)(struct call *ended, int with) = inlet->done;
+
+	call->inlet = inlet_free(inlet);
+	done(call, result);
+}
+
+static void inlet_ready(void *data, short revents)
+{
+	struct inlet *inlet = data;
+	ssize_t count = 0;
+
+	(void)revents;
+	do {
+		count = read_some(inlet);
+	} while (count > 0 || count == -EINTR);
+	if (count == -EAGAIN) {
+		return;
+	}
+	secret_chomp(inlet->secret);
+	if (count == 0 && secret_length(inlet->secret) > LIMIT_SECRET_BYTES) {
+		count = -EMSGSIZE;
+	}
+	end(inlet, (int)count);
+}
+
+static void inlet_late(void *data)
+{
+	end(data, -ETIMEDOUT);
+}
+
+/* Takes `fd` over; a descriptor of the inlet's own that no other process can make block. */
+static int take_pipe(struct inlet *inlet, int fd)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	inlet->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	inlet->way = INLET_REOPENED;
+	if (inlet->fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	inlet->fd = fd;
+	inlet->way = INLET_NOWAIT;
+	return errno == EACCES || errno == EPERM || errno == ENOENT ? 0 : -errno;
+}
+
+static int take(struct inlet *inlet, int fd)
+{
+	struct stat status;
+
+	inlet->fd = fd;
+	if (fstat(fd, &status) < 0) {
+		return -errno;
+	}
+	if (S_ISFIFO(status.st_mode)) {
+		return take_pipe(inlet, fd);
+	}
+	inlet->way = INLET_SOCKET;
+	return S_ISSOCK(status.st_mode) ? 0 : SPAREKEY_INVALID_ARGS;
+}
+
+int inlet_new(struct call *call, int fd, struct secret *secret, void (*done)(struct call *call, int result),
+	      struct inlet **ret_inlet)
+{
+	struct inlet *inlet = calloc(1, sizeof(*inlet));
+
+	if (inlet == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	inlet->call = call;
+	inlet->secret = secret;
+	inlet->done = done;
+	int result = take(inlet, fd);
+
+	if (result == 0) {
+		result = loop_watch_new(call->door->loop, inlet->fd, POLLIN, inlet_ready, inlet, &inlet->watch);
+	}
+	if (result == 0) {
+		result = loop_timer_new(call->door->loop, inlet_late, inlet, &inlet->timer);
+	}
+	if (result != 0) {
+		inlet_free(inlet);
+		return result;
+	}
+	loop_timer_set(inlet->timer, LIMIT_SECRET_WAIT_MS);
+	*ret_inlet = inlet;
+	return 0;
+}
+
+struct inlet *inlet_free(struct inlet *inlet)
+{
+	if (inlet == NULL) {
+		return NULL;
+	}
+	inlet->watch = loop_watch_free(inlet->watch);
+	inlet->timer = loop_timer_free(inlet->timer);
+	close(inlet->fd);
+	free(inlet);
+	return NULL;
+}

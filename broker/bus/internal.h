@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUS_INTERNAL_H
+#define BUS_INTERNAL_H
+
+#include <dbus/dbus.h>
+
+#include "base/list.h"
+#include "bus/door.h"
+#include "protocol/codec.h"
+#include "protocol/names.h"
+#include "service/request.h"
+
+/* What the files of this room share; nobody else includes it. */
+
+#define SERVERS 8u
+
+enum link_kind {
+	LINK_SILENT = 0, /* a peer that has not authenticated yet */
+	LINK_ROOT,       /* root on another user's peer socket: Verifier alone */
+	LINK_OWNER,      /* a peer with the broker's own uid */
+	LINK_BUS,        /* the session bus */
+};
+
+/* One connection. Owned by the door's list. */
+struct link {
+	struct list link;
+	struct door *door;
+	DBusConnection *connection;
+	enum link_kind kind;
+	struct loop_timer *silence; /* closes a peer that does not authenticate */
+};
+
+/* One who has calls under way: a unique name on the bus, or a peer connection. */
+struct caller {
+	struct list link;
+	struct link *origin;
+	char name[256];
+	unsigned int calls;
+};
+
+struct door {
+	struct loop *loop;
+	struct service *service;  /* borrowed */
+	struct secret_pool *pool; /* borrowed */
+	struct loop_hook *hook;
+	struct list links;
+	struct list calls;
+	struct list callers;
+	unsigned int calls_under_way;
+	DBusServer *servers[SERVERS];
+	unsigned int servers_count;
+	char peer_address[300];
+	int peer_lock;
+	struct link *bus;
+	void (*lost)(void *data);
+	void *lost_data;
+	void (*activity)(void *data);
+	void *activity_data;
+};
+
+struct call;
+struct inlet;
+
+enum method_flag {
+	METHOD_INLINE = 1,      /* a secret crosses as a string: the setting inline-secrets can refuse it */
+	METHOD_SECRET_OUT = 2,  /* the reply carries a descriptor */
+	METHOD_FOR_ROOT = 4,    /* root may call it on a user's peer socket */
+	METHOD_UNDO = 8,        /* what it made is undone if the caller is gone */
+};
+
+/* Reads arguments after the signature was checked; 0 or an outcome with call->request.what. */
+typedef int decode_fn(struct call *call, DBusMessageIter *arguments);
+/* Writes the answer's body after success. false: out of memory. */
+typedef bool encode_fn(struct call *call, DBusMessageIter *reply);
+
+struct method {
+	const char *member;
+	const char *in;
+	const char *out;
+	enum operation operation; /* OPERATION_NONE: by the object: one password is read first, else answered at once */
+	decode_fn *decode;
+	encode_fn *encode;
+	unsigned int flags;
+};
+
+struct interface {
+	const char *name;
+	const struct method *methods;
+	unsigned int methods_count;
+	const char *xml; /* its introspection */
+};
+
+enum object_kind { OBJECT_NONE = 0, OBJECT_ABOVE, OBJECT_BROKER, OBJECT_PASSWORDS, OBJECT_PASSWORD };
+
+struct child {
+	char id[24];
+};
+
+struct use_row {
+	char scope[LIMIT_SCOPE_BYTES + 1];
+	uint64_t count;
+};
+
+/* One method call on its way. Owned by the door's list until it is answered. */
+struct call {
+	struct list link;
+	struct door *door;
+	struct link *origin;        /* NULL once that connection is gone */
+	DBusConnection *connection; /* a reference of our own */
+	DBusMessage *message;       /* likewise; the request's strings point into it */
+	struct caller *caller;
+	const struct method *method;
+	enum object_kind object;
+	struct request request;
+	struct inlet *inlet;        /* reads the secret that comes by descriptor */
+	int secret_fd;              /* given, not yet read; -1 */
+	bool watched;               /* a match rule tells when the caller goes */
+	bool failed;                /* a row could not be written into the reply */
+	DBusMessage *reply;         /* being written */
+	DBusMessageIter body;
+	DBusMessageIter rows;
+	bool rows_open;
+	char path_id[24];           /* OBJECT_PASSWORD */
+	const char *property;       /* Properties.Get */
+	const char *interface_name; /* Properties.Get, GetAll */
+	const char **except;
+	struct child *children;     /* ids for Introspect */
+	unsigned int children_count;
+	struct use_row uses[LIMIT_USE_SCOPES];
+	unsigned int uses_count;
+};
+
+extern const struct interface manager_interface;
+extern const struct interface verifier_interface;
+extern const struct interface password_interface;
+extern const struct interface introspectable_interface;
+extern const struct interface properties_interface;
+extern const struct interface object_manager_interface;
+
+/* dispatch.c */
+DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *message, void *link);
+/* The interfaces of an object, as far as that link may see them; ended by NULL. */
+const struct interface *const *dispatch_interfaces(enum object_kind object, enum link_kind link);
+
+/* call.c */
+int call_new(struct link *link, DBusMessage *message, struct call **ret_call);
+/* Decodes, waits for the secret if one comes by descriptor, submits. */
+void call_start(struct call *call);
+/* Answers: 0 with the method's encoder, else an error by that result and request.what. Frees the call. */
+void call_finish(struct call *call, int result);
+/* The caller's connection is gone: nothing may be made for it any more. */
+void call_abandon(struct call *call);
+void call_abandon_name(struct door *door, const char *name);
+void call_abandon_link(struct door *door, const struct link *link);
+int call_say(struct call *call, int result, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what);
+
+/* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case. `done(call, result)`: 0,
+ * -EMSGSIZE, -ETIMEDOUT or -errno. Returns 0, SPAREKEY_INVALID_ARGS (no pipe and no socket), -errno. */
+int inlet_new(struct call *call, int fd, struct secret *secret, void (*done)(struct call *call, int result),
+	      struct inlet **ret_inlet);
+struct inlet *inlet_free(struct inlet *inlet);
+
+/* options.c */
+enum option_kind {
+	OPTION_STRING, OPTION_UINT32, OPTION_UINT64, OPTION_INT64, OPTION_NOT, OPTION_SCOPES, OPTION_OBJECT,
+	OPTION_OBJECTS, OPTION_LATER,
+};
+
+struct option {
+	const char *key;
+	enum option_kind kind;
+	size_t offset; /* in struct request_arguments */
+	size_t flag;   /* of a bool that says it was given; 0: none */
+};
+
+/* Reads the a{sv} at `at`. Unknown keys are ignored unless they begin with must_, or all refused if `strict`. */
+int options_read(struct call *call, DBusMessageIter *at, const struct option *options, unsigned int count, bool strict);
+/* The id an object path below PATH_PASSWORDS names, or NULL. */
+const char *path_to_id(const char *path);
+
+/* record.c: the properties of a password. `uses` may be NULL. `told`: for a broadcast, without LastUsedFrom. */
+bool record_append_all(DBusMessageIter *at, const struct store_password *password, const struct call *uses, bool told);
+/* One by name, as a variant; SPAREKEY_UNKNOWN_PROPERTY. */
+int record_append_one(DBusMessageIter *at, const char *name, const struct store_password *password,
+		      const struct call *uses);
+bool record_append_changed(DBusMessageIter *dict, const struct store_password *password, unsigned int changed);
+bool record_has(const char *name);
+int record_keep_use(void *data, const char *scope, uint64_t count); /* store_use_fn into a call */
+void record_path(const char *id, char ret_path[static 64]);
+
+/* manager.c: the properties of the Manager. */
+bool manager_append_all(DBusMessageIter *at, const struct door *door);
+int manager_append_one(DBusMessageIter *at, const char *name, const struct door *door);
+
+/* rows.c: replies that are written row by row. */
+bool rows_open(struct call *call, const char *signature);
+int rows_password(void *data, const struct store_password *password);
+int rows_managed(void *data, const struct store_password *password);
+int rows_event(void *data, const struct store_event *event);
+bool rows_close(struct call *call);
+
+/* peer.c */
+void peer_connected(DBusServer *server, DBusConnection *connection, void *door);
+void peer_check(struct link *link);
+
+/* door.c */
+int link_new(struct door *door, DBusConnection *connection, enum link_kind kind, struct link **ret_link);
+struct link *link_free(struct link *link);
+
+/* signals.c */
+extern const struct service_listener signals_listener;
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * org.sparekey.Broker1.Manager: arguments in, answers out, and its properties. Loop thread. What may be done is the
+ * service's to say.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "bus/internal.h"
+#include "gen/introspect_xml.h"
+#include "sparekey.h"
+
+#define ARGUMENT(field) offsetof(struct request_arguments, field)
+#define COUNT(array) ((unsigned int)(sizeof(array) / sizeof((array)[0])))
+
+/* The arguments of Create. The last three come with a later version: refused rather than silently not kept. */
+static const struct option create_options[] = {
+	{ "scopes", OPTION_SCOPES, ARGUMENT(scopes), ARGUMENT(has_scopes) },
+	{ "account", OPTION_STRING, ARGUMENT(account), 0 },
+	{ "expires_at", OPTION_UINT64, ARGUMENT(expires_at), ARGUMENT(has_expires_at) },
+	{ "idle_seconds", OPTION_LATER, 0, 0 },
+	{ "setup_seconds", OPTION_LATER, 0, 0 },
+	{ "pin", OPTION_LATER, 0, 0 },
+};
+
+static int decode_text_and_options(struct call *call, DBusMessageIter *arguments, const struct option *options,
+				   unsigned int count)
+{
+	codec_read_string(arguments, &call->request.in.text);
+	dbus_message_iter_next(arguments);
+	return options_read(call, arguments, options, count, false);
+}
+
+static int decode_create(struct call *call, DBusMessageIter *arguments)
+{
+	return decode_text_and_options(call, arguments, create_options, COUNT(create_options));
+}
+
+static bool append_password_path(DBusMessageIter *reply, const struct call *call)
+{
+	char path[64];
+
+	record_path(call->request.password.id, path);
+	return codec_append_path(reply, path);
+}
+
+static bool encode_create_fd(struct call *call, DBusMessageIter *reply)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return false;
+	}
+	/* 29 bytes into an empty pipe: cannot block. libdbus duplicates the descriptor it is given. */
+	bool is_done = secret_write(call->request.secret, ends[1]) == 0 && append_password_path(reply, call) &&
+		       dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
+
+	close(ends[0]);
+	close(ends[1]);
+	return is_done;
+}
+
+static bool encode_create(struct call *call, DBusMessageIter *reply)
+{
+	char text[PASSWORD_TEXT + 1] = "";
+
+	memcpy(text, secret_bytes(call->request.secret), PASSWORD_TEXT);
+	bool is_done = append_password_path(reply, call) && codec_append_string(reply, text);
+
+	explicit_bzero(text, sizeof(text));
+	return is_done;
+}
+
+static const struct option find_options[] = {
+	{ "account", OPTION_STRING, ARGUMENT(account), 0 },
+};
+
+static int decode_find(struct call *call, DBusMessageIter *arguments)
+{
+	return decode_text_and_options(call, arguments, find_options, COUNT(find_options));
+}
+
+static bool encode_find(struct call *call, DBusMessageIter *reply)
+{
+	return append_password_path(reply, call);
+}
+
+static const struct option list_options[] = {
+	{ "after", OPTION_STRING, ARGUMENT(after), 0 },
+	{ "limit", OPTION_UINT32, ARGUMENT(limit), 0 },
+};
+
+static int decode_list(struct call *call, DBusMessageIter *arguments)
+{
+	call->request.in.limit = LIMIT_PAGE_ROWS;
+	call->request.row = rows_password;
+	call->request.use = record_keep_use;
+	int result = options_read(call, arguments, list_options, COUNT(list_options), false);
+
+	if (result == 0 && !rows_open(call, "(oa{sv})")) {
+		return -ENOMEM;
+	}
+	return result;
+}
+
+static bool encode_rows(struct call *call, DBusMessageIter *reply)
+{
+	(void)reply;
+	return rows_close(call);
+}
+
+static int decode_identify(struct call *call, DBusMessageIter *arguments)
+{
+	dbus_message_iter_get_basic(arguments, &call->secret_fd);
+	dbus_message_iter_next(arguments);
+	int result = options_read(call, arguments, NULL, 0, false);
+
+	return result == 0 ? secret_new(call->door->pool, &call->request.secret) : result;
+}
+
+static const char *identity_name(enum identity identity)
+{
+	switch (identity) {
+	case IDENTITY_MALFORMED:
+		return "malformed";
+	case IDENTITY_MISTYPED:
+		return "mistyped";
+	case IDENTITY_UNKNOWN:
+		return "unknown";
+	case IDENTITY_WRONG:
+		return "wrong";
+	case IDENTITY_OURS:
+		return "ours";
+	}
+	return "malformed";
+}
+
+static bool encode_identify(struct call *call, DBusMessageIter *reply)
+{
+	const struct store_password *password = &call->request.password;
+	DBusMessageIter dict;
+
+	bool is_done = codec_dict_open(reply, &dict) &&
+		       codec_dict_string(&dict, "result", identity_name(call->request.identity)) &&
+		       (call->request.group == 0 || codec_dict_uint32(&dict, "group", call->request.group));
+
+	if (is_done && password->id[0] != '\0') {
+		is_done = codec_dict_string(&dict, "id", password->id) &&
+			  codec_dict_string(&dict, "label", password->label) &&
+			  codec_dict_uint32(&dict, "state", (uint32_t)password->state);
+	}
+	return is_done && codec_dict_close(reply, &dict);
+}
+
+static const struct option revoke_filter[] = {
+	{ "scope", OPTION_STRING, ARGUMENT(scope), 0 },
+	{ "account", OPTION_STRING, ARGUMENT(account), 0 },
+	{ "unused_since", OPTION_UINT64, ARGUMENT(unused_since), ARGUMENT(has_unused_since) },
+	{ "created_before", OPTION_UINT64, ARGUMENT(created_before), ARGUMENT(has_created_before) },
+	{ "except", OPTION_OBJECTS, ARGUMENT(except), 0 },
+};
+
+static int decode_revoke_all(struct call *call, DBusMessageIter *arguments)
+{
+	int result = options_read(call, arguments, revoke_filter, COUNT(revoke_filter), true);
+
+	dbus_message_iter_next(arguments);
+	return result == 0 ? options_read(call, arguments, NULL, 0, false) : result;
+}
+
+static bool encode_count(struct call *call, DBusMessageIter *reply)
+{
+	return codec_append_uint32(reply, call->request.count);
+}
+
+static const struct option event_options[] = {
+	{ "password", OPTION_OBJECT, ARGUMENT(id), 0 },
+	{ "before", OPTION_INT64, ARGUMENT(before), 0 },
+};
+
+static int decode_list_events(struct call *call, DBusMessageIter *arguments)
+{
+	codec_read_uint64(arguments, &call->request.in.not_before);
+	dbus_message_iter_next(arguments);
+	codec_read_uint32(arguments, &call->request.in.limit);
+	dbus_message_iter_next(arguments);
+	call->request.event = rows_event;
+	int result = options_read(call, arguments, event_options, COUNT(event_options), false);
+
+	if (result == 0 && !rows_open(call, "(xtssa{sv})")) {
+		return -ENOMEM;
+	}
+	return result;
+}
+
+static const struct method methods[] = {
+	{ "CreatePasswordByFileDescriptor", "sa{sv}", "oh", OPERATION_CREATE, decode_create, encode_create_fd,
+	  METHOD_SECRET_OUT | METHOD_UNDO },
+	{ "CreatePassword", "sa{sv}", "os", OPERATION_CREATE, decode_create, encode_create,
+	  METHOD_INLINE | METHOD_UNDO },
+	{ "FindPassword", "sa{sv}", "o", OPERATION_FIND, decode_find, encode_find, 0 },
+	{ "ListPasswords", "a{sv}", "a(oa{sv})", OPERATION_LIST, decode_list, encode_rows, 0 },
+	{ "IdentifyByFileDescriptor", "ha{sv}", "a{sv}", OPERATION_IDENTIFY, decode_identify, encode_identify, 0 },
+	{ "RevokeAll", "a{sv}a{sv}", "u", OPERATION_REVOKE_ALL, decode_revoke_all, encode_count, 0 },
+	{ "ListEvents", "tua{sv}", "a(xtssa{sv})", OPERATION_LIST_EVENTS, decode_list_events, encode_rows, 0 },
+};
+
+const struct interface manager_interface = { NAME_MANAGER, methods, COUNT(methods), introspect_manager };
+
+static bool append_features(DBusMessageIter *at, const struct door *door)
+{
+	DBusMessageIter array;
+
+	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "s", &array) &&
+	       (door->peer_address[0] == '\0' || codec_append_string(&array, "peer")) &&
+	       dbus_message_iter_close_container(at, &array);
+}
+
+static bool append_settings(DBusMessageIter *at, const struct door *door)
+{
+	const struct settings *settings = service_settings(door->service);
+	DBusMessageIter dict;
+
+	return codec_dict_open(at, &dict) &&
+	       codec_dict_scopes(&dict, "default-scopes", &settings->default_scopes) &&
+	       codec_dict_uint32(&dict, "max-passwords", settings->max_passwords) &&
+	       codec_dict_uint64(&dict, "max-lifetime", settings->max_lifetime_s) &&
+	       codec_dict_uint32(&dict, "cache-seconds", settings->cache_seconds) &&
+	       codec_dict_string(&dict, "inline-secrets", settings->inline_secrets ? "allow" : "refuse") &&
+	       codec_dict_uint32(&dict, "idle-exit-seconds", settings->idle_exit_seconds) &&
+	       codec_dict_uint32(&dict, "argon2-memory-kib", settings->argon2_memory_kib) &&
+	       codec_dict_uint32(&dict, "argon2-passes", settings->argon2_passes) &&
+	       codec_dict_uint32(&dict, "workers", settings->workers) && codec_dict_close(at, &dict);
+}
+
+static bool append_version(DBusMessageIter *at, const struct door *door)
+{
+	(void)door;
+	return codec_append_string(at, SPAREKEY_VERSION);
+}
+
+static bool append_peer_address(DBusMessageIter *at, const struct door *door)
+{
+	return codec_append_string(at, door->peer_address);
+}
+
+struct property {
+	const char *name;
+	const char *signature;
+	bool (*append)(DBusMessageIter *at, const struct door *door);
+};
+
+static const struct property properties[] = {
+	{ "Version", "s", append_version },
+	{ "Features", "as", append_features },
+	{ "PeerAddress", "s", append_peer_address },
+	{ "Settings", "a{sv}", append_settings },
+};
+
+bool manager_append_all(DBusMessageIter *at, const struct door *door)
+{
+	DBusMessageIter dict;
+	DBusMessageIter entry;
+	DBusMessageIter value;
+
+	if (!codec_dict_open(at, &dict)) {
+		return false;
+	}
+	for (unsigned int i = 0; i < COUNT(properties); i++) {
+		if (!codec_dict_entry_open(&dict, properties[i].name, properties[i].signature, &entry, &value) ||
+		    !properties[i].append(&value, door) || !codec_dict_entry_close(&dict, &entry, &value)) {
+			return false;
+		}
+	}
+	return codec_dict_close(at, &dict);
+}
+
+int manager_append_one(DBusMessageIter *at, const char *name, const struct door *door)
+{
+	DBusMessageIter value;
+
+	for (unsigned int i = 0; i < COUNT(properties); i++) {
+		if (strcmp(properties[i].name, name) != 0) {
+			continue;
+		}
+		if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, properties[i].signature, &value) ||
+		    !properties[i].append(&value, door) || !dbus_message_iter_close_container(at, &value)) {
+			return SPAREKEY_FAILED;
+		}
+		return 0;
+	}
+	return SPAREKEY_UNKNOWN_PROPERTY;
+}

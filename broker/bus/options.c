@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Options dictionaries: read by a table into struct request_arguments. Loop thread. Types and repetition are refused here, what a
+ * value may be is the service's to say. Strings go on pointing into the message, which the call keeps.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/internal.h"
+#include "sparekey.h"
+
+struct reading {
+	struct call *call;
+	const struct option *options;
+	unsigned int count;
+	bool strict;
+	unsigned int entries;
+	uint64_t seen; /* a bit an option */
+};
+
+const char *path_to_id(const char *path)
+{
+	size_t length = strlen(PATH_PASSWORDS "/");
+
+	if (strncmp(path, PATH_PASSWORDS "/", length) != 0 || strchr(path + length, '/') != NULL ||
+	    strlen(path + length) >= sizeof(((struct request_arguments *)NULL)->id)) {
+		return NULL;
+	}
+	return path + length;
+}
+
+static bool read_objects(struct call *call, DBusMessageIter *value, const char *const **ret_ids)
+{
+	DBusMessageIter item;
+	unsigned int count = 0;
+
+	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY ||
+	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
+		return false;
+	}
+	call->except = calloc((size_t)dbus_message_iter_get_element_count(value) + 1, sizeof(*call->except));
+	if (call->except == NULL) {
+		return false;
+	}
+	dbus_message_iter_recurse(value, &item);
+	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH; dbus_message_iter_next(&item)) {
+		const char *path = NULL;
+
+		dbus_message_iter_get_basic(&item, &path);
+		call->except[count] = path_to_id(path);
+		count += call->except[count] != NULL ? 1 : 0;
+	}
+	call->request.in.except_count = count;
+	*ret_ids = call->except;
+	return true;
+}
+
+static bool read_object(DBusMessageIter *value, char *ret_id, size_t size)
+{
+	const char *path = NULL;
+
+	if (!codec_read_path(value, &path)) {
+		return false;
+	}
+	const char *id = path_to_id(path);
+
+	/* A path that names no password matches nothing. */
+	strncpy(ret_id, id != NULL ? id : "-", size - 1);
+	return true;
+}
+
+static bool read_scopes(struct call *call, DBusMessageIter *value, struct scope_set *ret_scopes)
+{
+	int result = codec_read_scopes(value, ret_scopes);
+
+	call->request.in.bad_scopes = result == SPAREKEY_INVALID_SCOPE;
+	return result != SPAREKEY_INVALID_ARGS;
+}
+
+static bool read_value(struct call *call, DBusMessageIter *value, const struct option *option)
+{
+	char *field = (char *)&call->request.in + option->offset;
+	bool record = false;
+
+	switch (option->kind) {
+	case OPTION_STRING:
+		return codec_read_string(value, (const char **)(void *)field);
+	case OPTION_UINT32:
+		return codec_read_uint32(value, (uint32_t *)(void *)field);
+	case OPTION_UINT64:
+		return codec_read_uint64(value, (uint64_t *)(void *)field);
+	case OPTION_INT64:
+		return codec_read_int64(value, (int64_t *)(void *)field);
+	case OPTION_NOT:
+		if (!codec_read_bool(value, &record)) {
+			return false;
+		}
+		*(bool *)(void *)field = !record;
+		return true;
+	case OPTION_SCOPES:
+		return read_scopes(call, value, (struct scope_set *)(void *)field);
+	case OPTION_OBJECT:
+		return read_object(value, field, sizeof(call->request.in.id));
+	case OPTION_OBJECTS:
+		return read_objects(call, value, (const char *const **)(void *)field);
+	case OPTION_LATER:
+		return true;
+	}
+	return false;
+}
+
+static int unknown_key(struct reading *reading, const char *key)
+{
+	if (reading->strict) {
+		return call_say(reading->call, SPAREKEY_INVALID_ARGS, "unknown filter key \"%.40s\"", key);
+	}
+	if (strncmp(key, "must_", strlen("must_")) == 0) {
+		return call_say(reading->call, SPAREKEY_NOT_SUPPORTED, "option \"%.40s\" is not supported", key);
+	}
+	return 0;
+}
+
+static int read_entry(void *data, const char *key, DBusMessageIter *value)
+{
+	struct reading *reading = data;
+
+	if (++reading->entries > LIMIT_OPTIONS) {
+		return call_say(reading->call, SPAREKEY_INVALID_ARGS, "more than %u options", LIMIT_OPTIONS);
+	}
+	for (unsigned int i = 0; i < reading->count; i++) {
+		const struct option *option = &reading->options[i];
+
+		if (strcmp(option->key, key) != 0) {
+			continue;
+		}
+		if (option->kind == OPTION_LATER) {
+			return call_say(reading->call, SPAREKEY_NOT_SUPPORTED, "option \"%s\" is not supported", key);
+		}
+		if ((reading->seen >> i & 1u) != 0) {
+			return call_say(reading->call, SPAREKEY_INVALID_ARGS, "option \"%s\" given twice", key);
+		}
+		reading->seen |= UINT64_C(1) << i;
+		if (!read_value(reading->call, value, option)) {
+			return call_say(reading->call, SPAREKEY_INVALID_ARGS, "option \"%s\" is of the wrong type", key);
+		}
+		if (option->flag != 0) {
+			*(bool *)(void *)((char *)&reading->call->request.in + option->flag) = true;
+		}
+		return 0;
+	}
+	return unknown_key(reading, key);
+}
+
+int options_read(struct call *call, DBusMessageIter *at, const struct option *options, unsigned int count, bool strict)
+{
+	struct reading reading = { call, options, count, strict, 0, 0 };
+
+	return codec_dict_each(at, read_entry, &reading);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Uses and refusals on their way to the store: repeats of the same one are added up in memory and written together, every
+ * few seconds, before anything is listed, and at exit. Loop thread. A durable write for each verification would make a
+ * warm one 5 to 20 times dearer. At most GATHER_MOST different ones wait; what comes on top of that while the store cannot
+ * be written is counted and told in the log.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "service/internal.h"
+
+#define GATHER_MOST 128u
+#define GATHER_MS 3000u
+
+struct gathered {
+	struct list link;
+	struct store_event event;
+};
+
+struct gather {
+	struct service *service; /* the owner */
+	struct list entries;
+	unsigned int count;
+	uint64_t lost;
+	struct loop_timer *timer;
+};
+
+static void flush_due(void *data)
+{
+	struct gather *gather = data;
+
+	gather_flush(gather);
+}
+
+int gather_new(struct service *service, struct gather **ret_gather)
+{
+	struct gather *gather = calloc(1, sizeof(*gather));
+
+	if (gather == NULL) {
+		return -ENOMEM;
+	}
+	gather->service = service;
+	list_start(&gather->entries);
+	int result = loop_timer_new(service->loop, flush_due, gather, &gather->timer);
+
+	if (result < 0) {
+		free(gather);
+		return result;
+	}
+	*ret_gather = gather;
+	return 0;
+}
+
+static void drop_all(struct gather *gather)
+{
+	while (!list_empty(&gather->entries)) {
+		struct list *link = gather->entries.next;
+
+		list_unlink(link);
+		free(list_entry(link, struct gathered, link));
+	}
+	gather->count = 0;
+}
+
+struct gather *gather_free(struct gather *gather)
+{
+	if (gather == NULL) {
+		return NULL;
+	}
+	int result = gather_flush(gather);
+
+	for (unsigned int attempt = 0; attempt < 50 && result == -EBUSY; attempt++) {
+		loop_turn(gather->service->loop, 20);
+		result = gather_flush(gather);
+	}
+	if (gather->count > 0) {
+		log_event(LOG_LEVEL_WARNING, "uses-not-written", "entries=%u error=%d", gather->count, -result);
+	}
+	drop_all(gather);
+	gather->timer = loop_timer_free(gather->timer);
+	free(gather);
+	return NULL;
+}
+
+bool gather_empty(const struct gather *gather)
+{
+	return gather->count == 0;
+}
+
+static bool is_same(const struct store_event *a, const struct store_event *b)
+{
+	return strcmp(a->kind, b->kind) == 0 && strcmp(a->id, b->id) == 0 && strcmp(a->scope, b->scope) == 0 &&
+	       strcmp(a->remote, b->remote) == 0 && strcmp(a->account, b->account) == 0 &&
+	       strcmp(a->reason, b->reason) == 0 && a->group == b->group;
+}
+
+void gather_add(struct gather *gather, const struct store_event *event)
+{
+	list_each(link, &gather->entries) {
+		struct gathered *known = list_entry(link, struct gathered, link);
+
+		if (is_same(&known->event, event)) {
+			known->event.count++;
+			known->event.time = event->time;
+			return;
+		}
+	}
+	struct gathered *entry = NULL;
+
+	if (gather->count < GATHER_MOST || gather_flush(gather) == 0) {
+		entry = calloc(1, sizeof(*entry));
+	}
+	if (entry == NULL) {
+		gather->lost++;
+		return;
+	}
+	entry->event = *event;
+	list_append(&gather->entries, &entry->link);
+	gather->count++;
+	if (!loop_timer_is_set(gather->timer)) {
+		loop_timer_set(gather->timer, GATHER_MS);
+	}
+}
+
+static bool is_use(const struct store_event *event)
+{
+	return strcmp(event->kind, "verified") == 0;
+}
+
+static int write_use(struct gather *gather, const struct store_event *event)
+{
+	struct store_use use = { .at = event->time, .count = event->count };
+
+	memcpy(use.id, event->id, PASSWORD_ID);
+	memcpy(use.scope, event->scope, sizeof(use.scope));
+	memcpy(use.from, event->remote, sizeof(use.from));
+	return store_use_add(gather->service->store, &use);
+}
+
+static int write_all(struct gather *gather)
+{
+	int result = 0;
+
+	list_each(link, &gather->entries) {
+		const struct store_event *event = &list_entry(link, struct gathered, link)->event;
+
+		if (result == 0 && is_use(event)) {
+			result = write_use(gather, event);
+		}
+		if (result == 0) {
+			result = store_event_append(gather->service->store, event, &gather->service->last_serial);
+		}
+	}
+	return result;
+}
+
+static void tell(struct gather *gather)
+{
+	list_each(link, &gather->entries) {
+		const struct store_event *event = &list_entry(link, struct gathered, link)->event;
+
+		if (is_use(event)) {
+			news_used(gather->service->news, event->id);
+		}
+	}
+	if (gather->lost > 0) {
+		log_event(LOG_LEVEL_WARNING, "events-lost", "count=%llu", (unsigned long long)gather->lost);
+		gather->lost = 0;
+	}
+}
+
+int gather_flush(struct gather *gather)
+{
+	if (gather->count == 0) {
+		return 0;
+	}
+	int result = store_begin(gather->service->store);
+
+	if (result == 0) {
+		result = service_end(gather->service, write_all(gather));
+	}
+	if (result > 0) { /* no store: refusals of passwords nobody has made are not kept */
+		drop_all(gather);
+		loop_timer_clear(gather->timer);
+		return 0;
+	}
+	if (result < 0) {
+		loop_timer_set(gather->timer, GATHER_MS);
+		return result;
+	}
+	loop_timer_clear(gather->timer);
+	tell(gather);
+	drop_all(gather);
+	return 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of every request: admitted once, stepped, parked while another process holds the store's lock, sent to the
+ * workers for Argon2, ended once. Loop thread. A step can be called again from its stage's start at any time, so it
+ * changes nothing before its transaction. Refused: a lock on the id while a hash is under way; the row is read again
+ * instead, which holds across processes too.
+ */
+#include "service/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/argon2id.h"
+#include "protocol/limits.h"
+#include "sparekey.h"
+
+#define RETRY_MS 5u
+#define REST_MS 3000u
+
+typedef int step_fn(struct service *service, struct request *request);
+
+static step_fn *const steps[OPERATIONS] = {
+	[OPERATION_CREATE] = create_step,
+	[OPERATION_FIND] = find_step,
+	[OPERATION_GET] = get_step,
+	[OPERATION_LIST] = list_step,
+	[OPERATION_IDENTIFY] = identify_step,
+	[OPERATION_VERIFY] = verify_step,
+	[OPERATION_REVOKE] = revoke_step,
+	[OPERATION_REVOKE_ALL] = revoke_all_step,
+	[OPERATION_RENAME] = rename_step,
+	[OPERATION_SET_SCOPES] = set_scopes_step,
+	[OPERATION_SET_EXPIRY] = set_expiry_step,
+	[OPERATION_FREEZE] = freeze_step,
+	[OPERATION_THAW] = thaw_step,
+	[OPERATION_LIST_EVENTS] = list_events_step,
+	[OPERATION_RENEW] = renew_step,
+};
+
+int64_t service_now(const struct service *service)
+{
+	const struct clock *clock = loop_clock(service->loop);
+
+	return clock->wall_s(clock);
+}
+
+uint64_t service_now_ms(const struct service *service)
+{
+	const struct clock *clock = loop_clock(service->loop);
+
+	return clock->monotonic_ms(clock);
+}
+
+struct phc_cost service_cost(const struct service *service)
+{
+	return (struct phc_cost){ service->settings.argon2_memory_kib, service->settings.argon2_passes, 1 };
+}
+
+int service_say(struct request *request, int result, const char *what)
+{
+	snprintf(request->what, sizeof(request->what), "%s", what);
+	return result;
+}
+
+void service_check_record(struct store_password *password)
+{
+	static const struct phc_cost most = { 1048576, PHC_PASSES_MAX, 1 };
+	struct phc phc;
+
+	if (password->state != STORE_STATE_DAMAGED &&
+	    phc_parse(password->hash, strlen(password->hash), &most, &phc) < 0) {
+		password->state = STORE_STATE_DAMAGED;
+	}
+}
+
+bool service_is_live(const struct service *service, const struct store_password *password)
+{
+	return password->state == STORE_STATE_DAMAGED || password->expires_at == 0 ||
+	       password->expires_at > service_now(service);
+}
+
+int service_end(struct service *service, int result)
+{
+	if (result != 0) {
+		store_rollback(service->store);
+		return result;
+	}
+	result = store_commit(service->store);
+	if (result == 0) {
+		news_events(service->news, service->last_serial);
+	}
+	return result;
+}
+
+static void finish(struct service *service, struct request *request, int result)
+{
+	service->under_way--;
+	request->done(request, result);
+}
+
+static void park(struct service *service, struct request *request)
+{
+	uint64_t now_ms = service_now_ms(service);
+
+	if (request->parked_until_ms == 0) {
+		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
+	}
+	if (now_ms >= request->parked_until_ms || service->stopping) {
+		finish(service, request, service_say(request, -EBUSY, "another process holds the store"));
+		return;
+	}
+	list_append(&service->parked, &request->link);
+	if (!loop_timer_is_set(service->retry)) {
+		loop_timer_set(service->retry, RETRY_MS);
+	}
+}
+
+static void step(struct service *service, struct request *request)
+{
+	int result = steps[request->operation](service, request);
+
+	if (result == -EBUSY) {
+		park(service, request);
+	} else if (result != STEP_UNDER_WAY) {
+		finish(service, request, result);
+	}
+}
+
+/* Tries everything parked again; what is still busy parks itself anew. */
+static void retry_due(void *data)
+{
+	struct service *service = data;
+	struct list again;
+
+	list_start(&again);
+	while (!list_empty(&service->parked)) {
+		struct list *link = service->parked.next;
+
+		list_unlink(link);
+		list_append(&again, link);
+	}
+	while (!list_empty(&again)) {
+		struct list *link = again.next;
+
+		list_unlink(link);
+		step(service, list_entry(link, struct request, link));
+	}
+}
+
+static void hash_run(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+
+	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt, request->phc.tag);
+}
+
+static void compare_run(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+
+	request->hashed = argon2id_verify(request->secret, &request->phc);
+}
+
+static void hash_done(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+	struct service *service = request->service;
+
+	if (job->cancelled || request->hashed < 0) {
+		finish(service, request, job->cancelled ? -ECANCELED : request->hashed);
+		return;
+	}
+	request->stage = REQUEST_HASHED;
+	request->parked_until_ms = 0;
+	step(service, request);
+}
+
+int service_hash(struct service *service, struct request *request, bool compare)
+{
+	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
+	int result = workers_submit(service->workers, &request->job);
+
+	return result < 0 ? result : STEP_UNDER_WAY;
+}
+
+void service_submit(struct service *service, struct request *request)
+{
+	request->service = service;
+	request->stage = REQUEST_BEGIN;
+	request->parked_until_ms = 0;
+	list_start(&request->link);
+	service->under_way++;
+	if (service->stopping) {
+		finish(service, request, -ECANCELED);
+	} else if (service->under_way > LIMIT_CALLS) {
+		finish(service, request, service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
+	} else {
+		step(service, request);
+	}
+}
+
+void service_stop(struct service *service)
+{
+	service->stopping = true;
+	while (!list_empty(&service->parked)) {
+		struct list *link = service->parked.next;
+
+		list_unlink(link);
+		finish(service, list_entry(link, struct request, link), -ECANCELED);
+	}
+}
+
+bool service_idle(const struct service *service)
+{
+	return service->under_way == 0 && gather_empty(service->gather);
+}
+
+const struct settings *service_settings(const struct service *service)
+{
+	return &service->settings;
+}
+
+void service_listen(struct service *service, const struct service_listener *listener, void *data)
+{
+	news_listen(service->news, listener, data);
+}
+
+static int service_start(struct service *service)
+{
+	int result = loop_timer_new(service->loop, retry_due, service, &service->retry);
+
+	if (result == 0) {
+		result = loop_timer_new(service->loop, sweep_due, service, &service->sweep);
+	}
+	if (result == 0) {
+		result = workers_new(service->loop, service->settings.workers, REST_MS, argon2id_rest,
+				     &service->workers);
+	}
+	if (result == 0) {
+		result = news_new(service, &service->news);
+	}
+	if (result == 0) {
+		result = gather_new(service, &service->gather);
+	}
+	if (result == 0 && service->settings.cache_seconds > 0) {
+		result = warm_new(&service->warm);
+	}
+	return result;
+}
+
+int service_new(struct loop *loop, const struct settings *settings, struct store *store, struct secret_pool *pool,
+		struct service **ret_service)
+{
+	struct service *service = calloc(1, sizeof(*service));
+
+	if (service == NULL) {
+		return -ENOMEM;
+	}
+	service->loop = loop;
+	service->settings = *settings;
+	service->store = store;
+	service->pool = pool;
+	list_start(&service->parked);
+	int result = service_start(service);
+
+	if (result < 0) {
+		service_free(service);
+		return result;
+	}
+	loop_timer_set(service->sweep, 0);
+	*ret_service = service;
+	return 0;
+}
+
+struct service *service_free(struct service *service)
+{
+	if (service == NULL) {
+		return NULL;
+	}
+	service_stop(service);
+	service->workers = workers_free(service->workers);
+	service->gather = gather_free(service->gather);
+	service->news = news_free(service->news);
+	service->warm = warm_free(service->warm);
+	service->retry = loop_timer_free(service->retry);
+	service->sweep = loop_timer_free(service->sweep);
+	free(service);
+	return NULL;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ends what has expired: at start, and when the next one is due. Loop thread. Verification looks at the time itself, so a
+ * sweep that is late, or impossible on a store that cannot be written, lets nothing in.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "service/internal.h"
+
+#define SWEEP_MOST 64u             /* in one transaction */
+#define SWEEP_AGAIN_MS 1000u       /* after a failure, or with more to do */
+#define SWEEP_LATEST_MS 3600000u   /* the wall clock may be set meanwhile */
+
+struct due {
+	unsigned int count;
+	struct store_password *rows;
+};
+
+static int due_row(void *data, const struct store_password *password)
+{
+	struct due *due = data;
+
+	due->rows[due->count++] = *password;
+	return due->count == SWEEP_MOST ? ENOBUFS : 0;
+}
+
+static int end_all(struct service *service, const struct due *due)
+{
+	int result = store_begin_revocation(service->store);
+
+	if (result != 0) {
+		return result;
+	}
+	for (unsigned int i = 0; i < due->count && result == 0; i++) {
+		result = store_password_delete(service->store, due->rows[i].id);
+		if (result == 0) {
+			result = journal_append(service, "expired", &due->rows[i]);
+		}
+	}
+	return service_end(service, result);
+}
+
+static int sweep(struct service *service)
+{
+	struct due due = { 0, calloc(SWEEP_MOST, sizeof(*due.rows)) };
+
+	if (due.rows == NULL) {
+		return -ENOMEM;
+	}
+	int result = store_password_each_expired(service->store, service_now(service), due_row, &due);
+
+	if (result == 0 || result == ENOBUFS) {
+		result = due.count > 0 ? end_all(service, &due) : 0;
+	}
+	for (unsigned int i = 0; result == 0 && i < due.count; i++) {
+		news_ended(service->news, due.rows[i].id, due.rows[i].label, ENDED_EXPIRED);
+	}
+	free(due.rows);
+	return result;
+}
+
+/* Sets the timer for the next one that will expire. */
+void sweep_plan(struct service *service)
+{
+	int64_t now = service_now(service);
+	int64_t at = 0;
+
+	if (store_next_expiry(service->store, now - 1, &at) != 0 || at == 0) {
+		return;
+	}
+	uint64_t wait_ms = at > now ? (uint64_t)(at - now) * 1000u : 0;
+
+	loop_timer_set(service->sweep, wait_ms < SWEEP_LATEST_MS ? wait_ms : SWEEP_LATEST_MS);
+}
+
+void sweep_due(void *data)
+{
+	struct service *service = data;
+	int result = sweep(service);
+
+	sweep_plan(service);
+	if (result < 0) {
+		loop_timer_set(service->sweep, result == -EBUSY ? SWEEP_AGAIN_MS / 20 : 60u * SWEEP_AGAIN_MS);
+	}
+}
