@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system's clocks. Any thread. clock_gettime cannot fail for these two.
+ */
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t wall_s(const struct clock *clock)
+{
+	struct timespec now;
+
+	(void)clock;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec;
+}
+
+static uint64_t monotonic_ms(const struct clock *clock)
+{
+	struct timespec now;
+
+	(void)clock;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+const struct clock *clock_system(void)
+{
+	static const struct clock clock = { wall_s, monotonic_ms };
+
+	return &clock;
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main loop. One thread. A callback may free anything on the loop, itself included: what is freed during a turn is only
+ * marked, and released at the turn's end. Refused: epoll, which takes a descriptor once only while libdbus watches it twice.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+
+struct loop_watch {
+	struct list link;
+	struct loop *loop;
+	int fd;
+	short events;
+	short revents;
+	bool is_dead;
+	void (*ready)(void *data, short revents);
+	void *data;
+};
+
+struct loop_timer {
+	struct list link;
+	struct loop *loop;
+	bool is_set;
+	bool is_dead;
+	uint64_t due_ms;
+	void (*due)(void *data);
+	void *data;
+};
+
+struct loop_hook {
+	struct list link;
+	struct loop *loop;
+	bool is_dead;
+	bool (*prepare)(void *data);
+	void *data;
+};
+
+struct loop {
+	const struct clock *clock;
+	struct list watches;
+	struct list timers;
+	struct list hooks;
+	struct pollfd *polled;
+	size_t polled_room;
+	size_t watches_count;
+	unsigned int depth; /* turns under way: a callback may turn the loop too */
+	bool quit;
+	bool has_dead;
+};
+
+int loop_new(const struct clock *clock, struct loop **ret_loop)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (loop == NULL) {
+		return -ENOMEM;
+	}
+	loop->clock = clock;
+	list_start(&loop->watches);
+	list_start(&loop->timers);
+	list_start(&loop->hooks);
+	*ret_loop = loop;
+	return 0;
+}
+
+static void bury(struct loop *loop)
+{
+	list_each_safe(watch, &loop->watches) {
+		if (list_entry(watch, struct loop_watch, link)->is_dead) {
+			list_unlink(watch);
+			free(list_entry(watch, struct loop_watch, link));
+		}
+	}
+	list_each_safe(timer, &loop->timers) {
+		if (list_entry(timer, struct loop_timer, link)->is_dead) {
+			list_unlink(timer);
+			free(list_entry(timer, struct loop_timer, link));
+		}
+	}
+	list_each_safe(hook, &loop->hooks) {
+		if (list_entry(hook, struct loop_hook, link)->is_dead) {
+			list_unlink(hook);
+			free(list_entry(hook, struct loop_hook, link));
+		}
+	}
+	loop->has_dead = false;
+}
+
+struct loop *loop_free(struct loop *loop)
+{
+	if (loop != NULL) {
+		bury(loop);
+		free(loop->polled);
+		free(loop);
+	}
+	return NULL;
+}
+
+const struct clock *loop_clock(const struct loop *loop)
+{
+	return loop->clock;
+}
+
+void loop_quit(struct loop *loop)
+{
+	loop->quit = true;
+}
+
+static uint64_t now_ms(const struct loop *loop)
+{
+	return loop->clock->monotonic_ms(loop->clock);
+}
+
+static bool run_hooks(struct loop *loop)
+{
+	bool has_more = false;
+
+	list_each(link, &loop->hooks) {
+		struct loop_hook *hook = list_entry(link, struct loop_hook, link);
+
+		if (!hook->is_dead && hook->prepare(hook->data)) {
+			has_more = true;
+		}
+	}
+	return has_more;
+}
+
+/* Milliseconds poll may sleep: at most `timeout_ms` (-1: no such bound) and until the next timer. */
+static int sleep_ms(const struct loop *loop, int timeout_ms)
+{
+	uint64_t now = now_ms(loop);
+	uint64_t wait = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms;
+
+	list_each(link, &loop->timers) {
+		const struct loop_timer *timer = list_entry(link, struct loop_timer, link);
+
+		if (timer->is_set && !timer->is_dead) {
+			uint64_t left = timer->due_ms > now ? timer->due_ms - now : 0;
+
+			wait = left < wait ? left : wait;
+		}
+	}
+	if (wait == UINT64_MAX) {
+		return -1;
+	}
+	return wait > 86400000u ? 86400000 : (int)wait;
+}
+
+static int fill(struct loop *loop, size_t *ret_count)
+{
+	size_t count = 0;
+
+	if (loop->polled_room < loop->watches_count) {
+		struct pollfd *polled = reallocarray(loop->polled, 2 * loop->watches_count, sizeof(*polled));
+
+		if (polled == NULL) {
+			return -ENOMEM;
+		}
+		loop->polled = polled;
+		loop->polled_room = 2 * loop->watches_count;
+	}
+	list_each(link, &loop->watches) {
+		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+
+		watch->revents = 0;
+		if (watch->events != 0 && !watch->is_dead) {
+			loop->polled[count++] = (struct pollfd){ .fd = watch->fd, .events = watch->events };
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
+
+/* The order of the watches is that of fill: both walk the same list, to whose end new ones go. */
+static void spread(struct loop *loop, size_t count)
+{
+	size_t at = 0;
+
+	list_each(link, &loop->watches) {
+		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+
+		if (at < count && watch->events != 0 && !watch->is_dead) {
+			watch->revents = loop->polled[at++].revents;
+		}
+	}
+}
+
+static void call_ready(struct loop *loop)
+{
+	list_each(link, &loop->watches) {
+		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+		short revents = watch->revents;
+
+		watch->revents = 0;
+		if (revents != 0 && !watch->is_dead && watch->events != 0) {
+			watch->ready(watch->data, revents);
+		}
+	}
+}
+
+static void call_due(struct loop *loop)
+{
+	uint64_t now = now_ms(loop);
+
+	list_each(link, &loop->timers) {
+		struct loop_timer *timer = list_entry(link, struct loop_timer, link);
+
+		if (timer->is_set && !timer->is_dead && timer->due_ms <= now) {
+			timer->is_set = false;
+			timer->due(timer->data);
+		}
+	}
+}
+
+static int turn(struct loop *loop, int timeout_ms)
+{
+	size_t count = 0;
+	bool has_more = run_hooks(loop);
+	int result = fill(loop, &count);
+
+	if (result < 0) {
+		return result;
+	}
+	int wait = has_more || loop->quit ? 0 : sleep_ms(loop, timeout_ms);
+
+	if (poll(loop->polled, count, wait) < 0) {
+		return errno == EINTR ? 0 : -errno;
+	}
+	spread(loop, count);
+	call_ready(loop);
+	call_due(loop);
+	return 0;
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+	loop->depth++;
+	int result = turn(loop, timeout_ms);
+
+	loop->depth--;
+	if (loop->depth == 0 && loop->has_dead) {
+		bury(loop);
+	}
+	return result;
+}
+
+int loop_run(struct loop *loop)
+{
+	int result = 0;
+
+	loop->quit = false;
+	while (result == 0 && !loop->quit) {
+		result = loop_turn(loop, -1);
+	}
+	return result;
+}
+
+int loop_watch_new(struct loop *loop, int fd, short events, void (*ready)(void *data, short revents), void *data,
+		   struct loop_watch **ret_watch)
+{
+	struct loop_watch *watch = calloc(1, sizeof(*watch));
+
+	if (watch == NULL) {
+		return -ENOMEM;
+	}
+	watch->loop = loop;
+	watch->fd = fd;
+	watch->events = events;
+	watch->ready = ready;
+	watch->data = data;
+	loop->watches_count++;
+	list_append(&loop->watches, &watch->link);
+	*ret_watch = watch;
+	return 0;
+}
+
+void loop_watch_set_events(struct loop_watch *watch, short events)
+{
+	watch->events = events;
+}
+
+struct loop_watch *loop_watch_free(struct loop_watch *watch)
+{
+	if (watch == NULL) {
+		return NULL;
+	}
+	watch->loop->watches_count--;
+	watch->is_dead = true;
+	watch->loop->has_dead = true;
+	if (watch->loop->depth == 0) {
+		bury(watch->loop);
+	}
+	return NULL;
+}
+
+int loop_timer_new(struct loop *loop, void (*due)(void *data), void *data, struct loop_timer **ret_timer)
+{
+	struct loop_timer *timer = calloc(1, sizeof(*timer));
+
+	if (timer == NULL) {
+		return -ENOMEM;
+	}
+	timer->loop = loop;
+	timer->due = due;
+	timer->data = data;
+	list_append(&loop->timers, &timer->link);
+	*ret_timer = timer;
+	return 0;
+}
+
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms)
+{
+	timer->due_ms = now_ms(timer->loop) + delay_ms;
+	timer->is_set = true;
+}
+
+void loop_timer_clear(struct loop_timer *timer)
+{
+	timer->is_set = false;
+}
+
+bool loop_timer_is_set(const struct loop_timer *timer)
+{
+	return timer->is_set;
+}
+
+struct loop_timer *loop_timer_free(struct loop_timer *timer)
+{
+	if (timer == NULL) {
+		return NULL;
+	}
+	timer->is_dead = true;
+	timer->loop->has_dead = true;
+	if (timer->loop->depth == 0) {
+		bury(timer->loop);
+	}
+	return NULL;
+}
+
+int loop_hook_new(struct loop *loop, bool (*prepare)(void *data), void *data, struct loop_hook **ret_hook)
+{
+	struct loop_hook *hook = calloc(1, sizeof(*hook));
+
+	if (hook == NULL) {
+		return -ENOMEM;
+	}
+	hook->loop = loop;
+	hook->prepare = prepare;
+	hook->data = data;
+	list_append(&loop->hooks, &hook->link);
+	*ret_hook = hook;
+	return 0;
+}
+
+struct loop_hook *loop_hook_free(struct loop_hook *hook)
+{
+	if (hook == NULL) {
+		return NULL;
+	}
+	hook->is_dead = true;
+	hook->loop->has_dead = true;
+	if (hook->loop->depth == 0) {
+		bury(hook->loop);
+	}
+	return NULL;
+}
