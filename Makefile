@@ -33,15 +33,33 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 all: $(BUILD)/sparekeyd $(BUILD)/sparekey
 
-$(BUILD)/sparekeyd: $(call objects,$(BROKER) $(PROTOCOL))
-	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_BROKER))
+# The interface XML, embedded for Introspect.
+INTERFACES := Manager Verifier Password
+XML := $(INTERFACES:%=dbus/org.sparekey.Broker1.%.xml)
+
+$(BUILD)/gen/introspect_xml.h: Makefile
+	@mkdir -p $(@D)
+	@for name in manager verifier password; do echo "extern const char introspect_$$name[];"; done > $@
+
+$(BUILD)/gen/introspect_xml.c: $(XML) dbus/embed.awk $(BUILD)/gen/introspect_xml.h
+	@mkdir -p $(@D)
+	awk -f dbus/embed.awk $(XML) > $@
+
+$(BUILD)/obj/gen/introspect_xml.o: $(BUILD)/gen/introspect_xml.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(call objects,$(BROKER)): | $(BUILD)/gen/introspect_xml.h
+
+$(BUILD)/sparekeyd: $(call objects,$(BROKER) $(PROTOCOL)) $(BUILD)/obj/gen/introspect_xml.o
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_BROKER))
 
 $(BUILD)/sparekey: $(call objects,$(CLI) $(CLIENT) $(PROTOCOL))
-	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_CLI))
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_CLI))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Unit tests: tests/unit/test_X.c and the objects units.mk names for it, nothing more.
 include tests/unit/units.mk
@@ -52,7 +70,7 @@ units: $(UNITS)
 .SECONDEXPANSION:
 $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call objects,$$(unit_$$*))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $^ $(shell pkg-config --libs cmocka $(PKGS_BROKER))
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $^ $(shell pkg-config --libs cmocka $(PKGS_BROKER))
 
 clean:
 	rm -rf build
