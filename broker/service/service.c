@@ -160,7 +160,7 @@ static void compare_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
 
-	request->hashed = argon2id_verify(request->secret, &request->phc);
+	request->hashed = argon2id_check(request->secret, &request->phc);
 }
 
 static void hash_done(struct job *job)
