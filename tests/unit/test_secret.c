@@ -219,26 +219,33 @@ static void test_the_byte_behind_is_no_access(void **state)
 	assert_true(dies(overrun));
 }
 
+/* Asks the kernel itself: a sanitizer may answer in its place. */
+static bool locked_as_mlock_says(void)
+{
+	static unsigned char page[4096];
+	bool can_lock = mlock(page, sizeof page) == 0;
+	struct secret *secret = NULL;
+	bool same = secret_new(NULL, &secret) == 0 && secret_locked(secret) == can_lock;
+
+	munlock(page, sizeof page);
+	secret_free(secret);
+	return same;
+}
+
 static void expect_unlocked(void)
 {
 	static const struct rlimit none = { 0, 0 };
-	struct secret *secret = NULL;
 
 	if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0) ||
-	    secret_new(NULL, &secret) != 0 || secret_locked(secret)) {
+	    !locked_as_mlock_says()) {
 		_exit(1);
 	}
 }
 
 static void test_locked_says_what_mlock_did(void **state)
 {
-	static unsigned char page[4096];
-	bool can_lock = mlock(page, sizeof page) == 0;
-	SECRET_AUTO secret = NULL;
-
 	(void)state;
-	assert_int_equal(secret_new(NULL, &secret), 0);
-	assert_int_equal(secret_locked(secret), can_lock);
+	assert_true(locked_as_mlock_says());
 	assert_false(dies(expect_unlocked));
 }
 
