@@ -6,8 +6,9 @@
  * is within bounds, or nothing comes out. There is one spelling for each value, so a string that
  * parses formats to itself.
  *
- * Refused: libargon2's decode_string() (it takes any cost and allocates by it); tolerance for other
- * software's spellings (we only read what we wrote); strtoul() (blanks, signs and leading zeros).
+ * Refused: sodium_base642bin() (1.0.18 takes every byte above 127 for a slash); libargon2's
+ * decode_string() (it takes any cost and allocates by it); tolerance for other software's spellings
+ * (we only read what we wrote); strtoul() (blanks, signs and leading zeros).
  */
 #include "crypto/phc.h"
 
@@ -60,21 +61,37 @@ static bool take_number(struct cursor *cursor, uint32_t *ret_number)
 	return true;
 }
 
-/* `length` characters of base64 that make exactly `size` bytes; libsodium refuses unused bits that
- * are not zero. */
-static bool take_base64(struct cursor *cursor, size_t length, uint8_t *ret_bytes, size_t size)
+/* The value of a character of standard base64, or -1. */
+static int base64_value(char c)
 {
-	size_t count;
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *found = memchr(alphabet, c, sizeof alphabet - 1);
 
-	if (cursor->left < length ||
-	    sodium_base642bin(ret_bytes, size, cursor->at, length, NULL, &count, NULL, VARIANT) !=
-		    0 ||
-	    count != size) {
-		return false;
+	return found == NULL ? -1 : (int)(found - alphabet);
+}
+
+/* Base64 without padding that makes exactly `size` bytes and leaves only zero bits over. */
+static bool take_base64(struct cursor *cursor, uint8_t *ret_bytes, size_t size)
+{
+	unsigned int bits = 0;
+	unsigned int bit_count = 0;
+
+	for (size_t i = 0; i < size; cursor->at++, cursor->left--) {
+		int value = cursor->left > 0 ? base64_value(cursor->at[0]) : -1;
+
+		if (value < 0) {
+			return false;
+		}
+		bits = bits << 6 | (unsigned int)value;
+		bit_count += 6;
+		if (bit_count >= 8) {
+			bit_count -= 8;
+			ret_bytes[i++] = (uint8_t)(bits >> bit_count);
+			bits &= (1u << bit_count) - 1;
+		}
 	}
-	cursor->at += length;
-	cursor->left -= length;
-	return true;
+	return bits == 0;
 }
 
 static bool is_within(const struct phc_cost *cost, const struct phc_cost *most)
@@ -102,9 +119,8 @@ int phc_parse(const char *text, size_t length, const struct phc_cost *most, stru
 	if (!take_text(&cursor, PREFIX) || !take_number(&cursor, &phc.cost.memory_kib) ||
 	    !take_text(&cursor, ",t=") || !take_number(&cursor, &phc.cost.passes) ||
 	    !take_text(&cursor, ",p=") || !take_number(&cursor, &phc.cost.lanes) ||
-	    !take_text(&cursor, "$") ||
-	    !take_base64(&cursor, SALT_TEXT, phc.salt, sizeof phc.salt) ||
-	    !take_text(&cursor, "$") || !take_base64(&cursor, TAG_TEXT, phc.tag, sizeof phc.tag) ||
+	    !take_text(&cursor, "$") || !take_base64(&cursor, phc.salt, sizeof phc.salt) ||
+	    !take_text(&cursor, "$") || !take_base64(&cursor, phc.tag, sizeof phc.tag) ||
 	    cursor.left > 0) {
 		return -EINVAL;
 	}
