@@ -82,7 +82,7 @@ static int symbol_value(unsigned char byte)
 	} else if (byte == 'i' || byte == 'l') {
 		byte = '1';
 	}
-	found = memchr(alphabet, byte, FIELD_SIZE);
+	found = memchr(alphabet, byte, sizeof alphabet - 1);
 	return found == NULL ? -1 : (int)(found - alphabet);
 }
 
