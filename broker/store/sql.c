@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The text of every statement the store keeps. Pure data, no owner, any thread.
+ *
+ * Liveness is not decided here: a damaged row is live whatever its columns say, and what is damaged
+ * is decided where the row is read (password.c). Sums are held below 2^63 by CASE, since SQLite
+ * would turn an overflow into a REAL, which a STRICT table refuses. Refused: text put together at
+ * run time; a partial index over bad ids, which a hostile edit would not maintain.
+ */
+#include "store/db.h"
+
+#define COLUMNS                                                                                    \
+	"number, id, label, account, scopes, hash, state, created_at, expires_at, last_used_at, "  \
+	"last_used_scope, last_used_from, use_count, version"
+#define SYMBOL "[0-9abcdefghjkmnpqrstvwxyz]"
+#define WELL_NAMED                                                                                 \
+	"(typeof(id) = 'text' AND length(CAST(id AS BLOB)) = 5 AND id GLOB '" SYMBOL SYMBOL SYMBOL \
+		SYMBOL SYMBOL "')"
+#define MOST "9223372036854775807"
+#define ADD(column, more)                                                                          \
+	"CASE WHEN " column " > " MOST " - " more " THEN " MOST " ELSE " column " + " more " END"
+#define USE_COUNT ADD("use_count", "?5")
+#define SCOPE_COUNT ADD("count", "excluded.count")
+#define IF_LATER(then, otherwise)                                                                  \
+	"CASE WHEN ?2 >= last_used_at THEN " then " ELSE " otherwise " END"
+#define EVENT_COLUMNS                                                                              \
+	"serial, time, kind, password, label, scope, remote, account, reason, count, "             \
+	"mistyped_group"
+
+static const char *const texts[DB_STATEMENTS] = {
+	[DB_BEGIN] = "BEGIN EXCLUSIVE",
+	[DB_COMMIT] = "COMMIT",
+	[DB_ROLLBACK] = "ROLLBACK",
+	[DB_SCHEMA_COOKIE] = "PRAGMA schema_version",
+	[DB_PASSWORD_COUNT] = "SELECT count(*) FROM password",
+	[DB_PASSWORD_GET] = "SELECT " COLUMNS " FROM password WHERE id = ?1",
+	[DB_PASSWORD_GET_NUMBER] = "SELECT " COLUMNS " FROM password WHERE number = ?1",
+	[DB_PASSWORD_FIND] = "SELECT " COLUMNS " FROM password WHERE label_key = ?1"
+			     " AND (?2 IS NULL OR account = ?2) ORDER BY account, number",
+	[DB_PASSWORD_EACH] = "SELECT " COLUMNS " FROM password WHERE id > ?1 ORDER BY id",
+	[DB_PASSWORD_EACH_MISNAMED] =
+		"SELECT " COLUMNS " FROM password WHERE number > ?1 AND number IN"
+		" (SELECT number FROM password WHERE NOT " WELL_NAMED ")"
+		" ORDER BY number",
+	[DB_PASSWORD_EACH_EXPIRED] = "SELECT " COLUMNS " FROM password"
+				     " WHERE expires_at > 0 AND expires_at <= ?1"
+				     " ORDER BY expires_at, number",
+	[DB_PASSWORD_NEXT_EXPIRY] = "SELECT min(expires_at) FROM password"
+				    " WHERE expires_at > ?1 AND expires_at <= " MOST,
+	[DB_PASSWORD_INSERT] =
+		"INSERT INTO password (id, label, label_key, account, scopes, hash, state,"
+		" created_at, expires_at, last_used_at, last_used_scope, last_used_from,"
+		" use_count, version)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1)",
+	[DB_PASSWORD_UPDATE] =
+		"UPDATE password SET label = ?2, label_key = ?3, scopes = ?4, hash = ?5,"
+		" state = ?6, expires_at = ?7, version = version + 1 WHERE id = ?1",
+	[DB_PASSWORD_DELETE] = "DELETE FROM password WHERE number = ?1",
+	[DB_PASSWORD_USED] =
+		"UPDATE password SET use_count = " USE_COUNT ","
+		" last_used_scope = " IF_LATER(
+			"?3", "last_used_scope") ","
+						 " last_used_from = " IF_LATER(
+							 "?4",
+							 "last_used_from") ","
+									   " last_used_at = "
+									   "max(last_used_at, ?2) "
+									   "WHERE number = ?1",
+	[DB_USE_EACH] = "SELECT scope, count FROM password_use WHERE password = ?1 ORDER BY scope",
+	[DB_USE_ADD] =
+		"INSERT INTO password_use (password, scope, count) SELECT ?1, ?2, ?3 WHERE EXISTS"
+		" (SELECT 1 FROM password_use WHERE password = ?1 AND scope = ?2)"
+		" OR (SELECT count(*) FROM password_use WHERE password = ?1) < ?4"
+		" ON CONFLICT (password, scope) DO UPDATE SET count = " SCOPE_COUNT,
+	[DB_USE_DELETE] = "DELETE FROM password_use WHERE password = ?1",
+	[DB_EVENT_APPEND] =
+		"INSERT INTO event (time, kind, password, label, scope, remote, account,"
+		" reason, count, mistyped_group)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[DB_EVENT_EACH] = "SELECT " EVENT_COLUMNS " FROM event WHERE time >= ?1 AND serial < ?2"
+			  " ORDER BY serial DESC LIMIT ?3",
+	[DB_EVENT_EACH_OF] =
+		"SELECT " EVENT_COLUMNS " FROM event WHERE password = ?4 AND time >= ?1"
+		" AND serial < ?2 ORDER BY serial DESC LIMIT ?3",
+};
+
+const char *sql_text(enum db_statement which)
+{
+	return texts[which];
+}
