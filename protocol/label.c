@@ -229,6 +229,21 @@ static size_t next_point(const char *text, int32_t *ret_point)
 
 #define PIECE 16u /* the longest piece is \u{10ffff} */
 
+/* What stands behind the backslash of the three short escapes; NUL for all else. */
+static char letter_of(int32_t point)
+{
+	switch (point) {
+	case '\n':
+		return 'n';
+	case '\t':
+		return 't';
+	case '\\':
+		return '\\';
+	default:
+		return '\0';
+	}
+}
+
 /* How one code point of `count` bytes at `text` is shown. */
 static size_t escape_point(const char *text, size_t count, int32_t point, bool shows,
 			   char ret_piece[static PIECE])
@@ -238,11 +253,8 @@ static size_t escape_point(const char *text, size_t count, int32_t point, bool s
 	if (point < 0) {
 		length = snprintf(ret_piece, PIECE, "\\x{%02x}",
 				  (unsigned int)(unsigned char)text[0]);
-	} else if (point == '\n' || point == '\t' || point == '\\') {
-		length = snprintf(ret_piece, PIECE, "\\%c",
-				  point == '\n'	  ? 'n'
-				  : point == '\t' ? 't'
-						  : '\\');
+	} else if (letter_of(point) != '\0') {
+		length = snprintf(ret_piece, PIECE, "\\%c", letter_of(point));
 	} else if (!shows) {
 		length = snprintf(ret_piece, PIECE, "\\u{%x}", (unsigned int)point);
 	} else {

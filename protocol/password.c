@@ -17,7 +17,7 @@
 
 #define FIELD_POLYNOMIAL 0x25u /* x^5 + x^2 + 1 */
 #define FIELD_SIZE 32u
-#define ALPHA_23 15u	  /* alpha^23 */
+#define ALPHA_23 15u      /* alpha^23 */
 #define CHECK_INVERSE 24u /* 1 / (alpha^23 + alpha^24) */
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -28,7 +28,7 @@ struct symbols {
 };
 
 struct sums {
-	uint8_t plain;	  /* sum c_i */
+	uint8_t plain;    /* sum c_i */
 	uint8_t weighted; /* sum c_i alpha^i */
 };
 

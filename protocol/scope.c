@@ -20,7 +20,7 @@ struct alias {
 
 /* Names Dovecot, Postfix and SRV records use for one and the same service. */
 static const struct alias aliases[] = {
-	{ "imaps", "imap" },	   { "pop3s", "pop3" },	       { "submission", "smtp" },
+	{ "imaps", "imap" },       { "pop3s", "pop3" },        { "submission", "smtp" },
 	{ "submissions", "smtp" }, { "managesieve", "sieve" }, { "xmpp-client", "xmpp" },
 };
 

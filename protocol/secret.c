@@ -21,7 +21,7 @@
 
 struct secret {
 	struct secret_pool *pool; /* NULL: by itself */
-	struct secret *next;	  /* in the pool's list of free ones */
+	struct secret *next;      /* in the pool's list of free ones */
 	size_t length;
 	bool locked;
 	unsigned char filler[5]; /* lets `bytes` end where the struct ends */

@@ -30,7 +30,7 @@
 
 struct arena {
 	uint8_t *base;
-	size_t size;	/* mapped; a multiple of HUGE_PAGE */
+	size_t size;    /* mapped; a multiple of HUGE_PAGE */
 	size_t faulted; /* from base, given by the kernel since the last rest */
 };
 

@@ -28,7 +28,7 @@
 
 struct entry {
 	uint64_t until_ms; /* 0: empty */
-	char id[8];	   /* with its NUL */
+	char id[8];        /* with its NUL */
 	uint8_t mac[MAC];
 };
 

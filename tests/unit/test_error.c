@@ -46,8 +46,8 @@ static void test_faults(void **state)
 static void test_an_absent_broker(void **state)
 {
 	static const char *const names[] = {
-		"NoReply", "Disconnected", "ServiceUnknown",	"NameHasNoOwner",	 "NoServer",
-		"Timeout", "TimedOut",	   "Spawn.ChildExited", "Spawn.ServiceNotFound",
+		"NoReply", "Disconnected", "ServiceUnknown",    "NameHasNoOwner",        "NoServer",
+		"Timeout", "TimedOut",     "Spawn.ChildExited", "Spawn.ServiceNotFound",
 	};
 	char name[100];
 

@@ -12,15 +12,15 @@
 #include "protocol/label.h"
 #include "sparekey.h"
 
-#define ACUTE "\xcc\x81"	  /* U+0301 */
+#define ACUTE "\xcc\x81"          /* U+0301 */
 #define NO_BREAK_SPACE "\xc2\xa0" /* U+00A0 */
-#define JOINER "\xe2\x80\x8d"	  /* U+200D */
+#define JOINER "\xe2\x80\x8d"     /* U+200D */
 #define VARIATION "\xef\xb8\x8f"  /* U+FE0F */
-#define HEART "\xe2\x9d\xa4"	  /* U+2764 */
-#define FIRE "\xf0\x9f\x94\xa5"	  /* U+1F525 */
+#define HEART "\xe2\x9d\xa4"      /* U+2764 */
+#define FIRE "\xf0\x9f\x94\xa5"   /* U+1F525 */
 #define WOMAN "\xf0\x9f\x91\xa9"  /* U+1F469 */
 #define ROCKET "\xf0\x9f\x9a\x80" /* U+1F680 */
-#define DARK "\xf0\x9f\x8f\xbf"	  /* U+1F3FF, a skin tone */
+#define DARK "\xf0\x9f\x8f\xbf"   /* U+1F3FF, a skin tone */
 #define ACUTES_8 ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE
 #define TEXT_50 "12345678901234567890123456789012345678901234567890"
 #define TEXT_255 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 "12345"
@@ -79,25 +79,25 @@ static const char *const bad_labels[] = {
 	"\x1b[2J",
 	"delete\x7f",
 	"c1 \xc2\x9b"
-	"2J",				/* U+009B, a one-character ESC [ */
-	"next line\xc2\x85",		/* U+0085 */
-	"soft\xc2\xadhyphen",		/* U+00AD */
-	"mark\xd8\x9c",			/* U+061C */
-	"zero\xe2\x80\x8bwidth",	/* U+200B */
-	"left\xe2\x80\x8eright",	/* U+200E */
-	"line\xe2\x80\xa8",		/* U+2028 */
-	"para\xe2\x80\xa9",		/* U+2029 */
-	"\xe2\x80\xaehtlaeh",		/* U+202E */
-	"word\xe2\x81\xa0joiner",	/* U+2060 */
-	"isolate\xe2\x81\xa6",		/* U+2066 */
-	"\xef\xbb\xbfPhone",		/* U+FEFF */
-	"noncharacter\xef\xbf\xbf",	/* U+FFFF */
+	"2J",                           /* U+009B, a one-character ESC [ */
+	"next line\xc2\x85",            /* U+0085 */
+	"soft\xc2\xadhyphen",           /* U+00AD */
+	"mark\xd8\x9c",                 /* U+061C */
+	"zero\xe2\x80\x8bwidth",        /* U+200B */
+	"left\xe2\x80\x8eright",        /* U+200E */
+	"line\xe2\x80\xa8",             /* U+2028 */
+	"para\xe2\x80\xa9",             /* U+2029 */
+	"\xe2\x80\xaehtlaeh",           /* U+202E */
+	"word\xe2\x81\xa0joiner",       /* U+2060 */
+	"isolate\xe2\x81\xa6",          /* U+2066 */
+	"\xef\xbb\xbfPhone",            /* U+FEFF */
+	"noncharacter\xef\xbf\xbf",     /* U+FFFF */
 	"noncharacter\xf4\x8f\xbf\xbf", /* U+10FFFF */
-	"unassigned\xcd\xb8",		/* U+0378 */
-	"private\xee\x80\x80",		/* U+E000 */
-	"filler\xe3\x85\xa4",		/* U+3164 */
-	"tag\xf3\xa0\x81\xa1",		/* U+E0061 */
-	"joined\xcd\x8f",		/* U+034F */
+	"unassigned\xcd\xb8",           /* U+0378 */
+	"private\xee\x80\x80",          /* U+E000 */
+	"filler\xe3\x85\xa4",           /* U+3164 */
+	"tag\xf3\xa0\x81\xa1",          /* U+E0061 */
+	"joined\xcd\x8f",               /* U+034F */
 	"e" ACUTES_8 ACUTE ACUTE,
 	"x" ACUTES_8 ACUTES_8 ACUTES_8 ACUTES_8 ACUTES_8,
 	ACUTE "x",
@@ -221,9 +221,9 @@ static void test_the_longest_label_folds(void **state)
 static void test_accounts(void **state)
 {
 	static const char *const good[] = { "", "me@example.org", "j\xc3\xb6rg", TEXT_255, "a b" };
-	static const char *const bad[] = { TEXT_255 "6",    "a\nb",	   "a\x1b[2J",
-					   "a\xe2\x80\xae", "\xff",	   "a\xe2\x80\x8b",
-					   "a\x7f",	    "cut\xe2\x80", "a\xe2\x80\xa8" };
+	static const char *const bad[] = { TEXT_255 "6",    "a\nb",        "a\x1b[2J",
+					   "a\xe2\x80\xae", "\xff",        "a\xe2\x80\x8b",
+					   "a\x7f",         "cut\xe2\x80", "a\xe2\x80\xa8" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -270,7 +270,7 @@ static void test_escape(void **state)
 
 static void test_escape_cuts_between_characters(void **state)
 {
-	static const char *const wanted[] = { "",	   "",		"a",	       "a",
+	static const char *const wanted[] = { "",          "",          "a",           "a",
 					      "a\xc3\xa9", "a\xc3\xa9", "a\xc3\xa9\\n" };
 	char shown[8];
 
@@ -305,7 +305,7 @@ static void test_width(void **state)
 		const char *text;
 		size_t width;
 	} cases[] = {
-		{ "", 0 },	    { "abc", 3 },	   { "caf\xc3\xa9", 4 },
+		{ "", 0 },          { "abc", 3 },          { "caf\xc3\xa9", 4 },
 		{ "e" ACUTE, 1 },   { "\xe6\x89\x8b", 2 }, { FIRE, 2 },
 		{ "a\xff\xfe", 3 }, { "cut\xe2\x80", 5 },
 	};

@@ -295,10 +295,10 @@ static void test_nothing_else_is_tolerated(void **state)
 		BYTES("01234\342\200\22056789-abcde-fghjk-mnpn2"),  /* U+2010, a hyphen */
 		BYTES("01234\342\200\22156789-abcde-fghjk-mnpn2"),  /* U+2011 */
 		BYTES("01234\343\200\20056789-abcde-fghjk-mnpn2"),  /* U+3000, a blank */
-		BYTES("01234\302\25556789-abcde-fghjk-mnpn2"),	    /* U+00AD */
+		BYTES("01234\302\25556789-abcde-fghjk-mnpn2"),      /* U+00AD */
 		BYTES("\357\273\27701234-56789-abcde-fghjk-mnpn2"), /* U+FEFF */
 		BYTES("\357\274\2201234-56789-abcde-fghjk-mnpn2"),  /* U+FF10, a wide 0 */
-		BYTES("\320\2601234-56789-abcde-fghjk-mnpn2"),	    /* Cyrillic a */
+		BYTES("\320\2601234-56789-abcde-fghjk-mnpn2"),      /* Cyrillic a */
 		BYTES("\37701234-56789-abcde-fghjk-mnpn2"),
 	};
 	struct fixture *fixture = *state;
@@ -349,7 +349,7 @@ static void test_reading_in_place(void **state)
 
 static void test_id_valid(void **state)
 {
-	static const char *const bad[] = { "",	    "0123",  "012345", "0123I", "K7mq3", "k7m-3",
+	static const char *const bad[] = { "",      "0123",  "012345", "0123I", "K7mq3", "k7m-3",
 					   "k7mu3", "k7ml3", "k7mo3",  " 7mq3", "k7mq\n" };
 
 	(void)state;

@@ -111,7 +111,7 @@ static const char *const beyond[] = {
 	"$argon2id$v=19$m=65537,t=2,p=1$" SALT "$" TAG,
 	"$argon2id$v=19$m=4194305,t=2,p=1$" SALT "$" TAG,
 	"$argon2id$v=19$m=4294967295,t=2,p=1$" SALT "$" TAG,
-	"$argon2id$v=19$m=4294968320,t=2,p=1$" SALT "$" TAG,	       /* 2^32 + 1024 */
+	"$argon2id$v=19$m=4294968320,t=2,p=1$" SALT "$" TAG,           /* 2^32 + 1024 */
 	"$argon2id$v=19$m=18446744073709552640,t=2,p=1$" SALT "$" TAG, /* 2^64 + 1024 */
 	"$argon2id$v=19$m=19456,t=0,p=1$" SALT "$" TAG,
 	"$argon2id$v=19$m=19456,t=4,p=1$" SALT "$" TAG,
