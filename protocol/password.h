@@ -35,7 +35,8 @@ struct password_reading {
  * `typed` itself. Never fails. */
 void password_read(const struct secret *typed, struct secret *ret_text, struct password_reading *ret_reading);
 
-/* Builds the canonical text of 23 symbol values (0 to 31 each), check included. */
+/* Builds the canonical text of 23 symbol values (0 to 31 each), check included. `symbols` may lie in `ret_text`'s own
+ * buffer. */
 void password_compose(const uint8_t symbols[PASSWORD_RANDOM], struct secret *ret_text);
 
 /* Whether `id` is exactly five symbols of the alphabet in lower case. */

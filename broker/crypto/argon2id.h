@@ -15,9 +15,11 @@
 int argon2id_hash(const struct secret *secret, const struct phc_cost *cost, const uint8_t salt[static PHC_SALT],
 		  uint8_t ret_tag[static PHC_TAG]);
 /* Computes and compares in constant time. Returns 0 right, SPAREKEY_AUTHENTICATION_FAILED wrong, or as argon2id_hash. */
-int argon2id_verify(const struct secret *secret, const struct phc *phc);
+int argon2id_check(const struct secret *secret, const struct phc *phc);
 
 /* Gives the memory of the calling thread's arena back to the kernel (MADV_DONTNEED); the addresses are kept. */
 void argon2id_rest(void);
+/* Gives up the calling thread's arena altogether, before that thread ends; the next hash would map a new one. */
+void argon2id_leave(void);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef CRYPTO_PHC_H
 #define CRYPTO_PHC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ struct phc {
 	uint8_t salt[PHC_SALT];
 	uint8_t tag[PHC_TAG];
 };
+
+/* Whether each part of a cost is within these bounds. */
+bool phc_cost_valid(const struct phc_cost *cost);
 
 /* Reads `length` bytes, whose cost must be at most `most` in each part (and at least the minimum above). Returns 0, or
  * -EINVAL (not such a string) or -ERANGE (out of bounds); then nothing is written. */

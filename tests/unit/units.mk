@@ -3,6 +3,7 @@
 
 # protocol
 unit_secret := protocol/secret.c
+UNIT_LDFLAGS_secret := -Wl,--wrap=calloc,--wrap=sodium_malloc
 unit_password := protocol/password.c protocol/secret.c
 unit_label := protocol/label.c
 unit_scope := protocol/scope.c
@@ -16,8 +17,11 @@ unit_log := broker/base/log.c
 # broker/crypto
 unit_phc := broker/crypto/phc.c
 unit_argon2id := broker/crypto/argon2id.c broker/crypto/phc.c protocol/secret.c
+UNIT_LDFLAGS_argon2id := -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise
 unit_random := broker/crypto/random.c
+UNIT_LDFLAGS_random := -Wl,--wrap=getrandom
 unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
+UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 
 # broker
 unit_config := broker/config.c protocol/scope.c
