@@ -19,6 +19,10 @@
 #define MOST "9223372036854775807"
 #define ADD(column, more)                                                                          \
 	"CASE WHEN " column " > " MOST " - " more " THEN " MOST " ELSE " column " + " more " END"
+#define USE_COUNT ADD("use_count", "?5")
+#define SCOPE_COUNT ADD("count", "excluded.count")
+#define IF_LATER(then, otherwise)                                                                  \
+	"CASE WHEN ?2 >= last_used_at THEN " then " ELSE " otherwise " END"
 #define EVENT_COLUMNS                                                                              \
 	"serial, time, kind, password, label, scope, remote, account, reason, count, "             \
 	"mistyped_group"
@@ -52,20 +56,22 @@ static const char *const texts[DB_STATEMENTS] = {
 		"UPDATE password SET label = ?2, label_key = ?3, scopes = ?4, hash = ?5,"
 		" state = ?6, expires_at = ?7, version = version + 1 WHERE id = ?1",
 	[DB_PASSWORD_DELETE] = "DELETE FROM password WHERE number = ?1",
-	[DB_PASSWORD_USED] = "UPDATE password SET use_count = " ADD(
-		"use_count", "?5") ","
-				   " last_used_scope = CASE WHEN ?2 >= last_used_at THEN ?3 ELSE "
-				   "last_used_scope END,"
-				   " last_used_from = CASE WHEN ?2 >= last_used_at THEN ?4 ELSE "
-				   "last_used_from END,"
-				   " last_used_at = max(last_used_at, ?2) WHERE number = ?1",
+	[DB_PASSWORD_USED] =
+		"UPDATE password SET use_count = " USE_COUNT ","
+		" last_used_scope = " IF_LATER(
+			"?3", "last_used_scope") ","
+						 " last_used_from = " IF_LATER(
+							 "?4",
+							 "last_used_from") ","
+									   " last_used_at = "
+									   "max(last_used_at, ?2) "
+									   "WHERE number = ?1",
 	[DB_USE_EACH] = "SELECT scope, count FROM password_use WHERE password = ?1 ORDER BY scope",
 	[DB_USE_ADD] =
 		"INSERT INTO password_use (password, scope, count) SELECT ?1, ?2, ?3 WHERE EXISTS"
 		" (SELECT 1 FROM password_use WHERE password = ?1 AND scope = ?2)"
 		" OR (SELECT count(*) FROM password_use WHERE password = ?1) < ?4"
-		" ON CONFLICT (password, scope) DO UPDATE SET count = " ADD("count",
-									    "excluded.count"),
+		" ON CONFLICT (password, scope) DO UPDATE SET count = " SCOPE_COUNT,
 	[DB_USE_DELETE] = "DELETE FROM password_use WHERE password = ?1",
 	[DB_EVENT_APPEND] =
 		"INSERT INTO event (time, kind, password, label, scope, remote, account,"
