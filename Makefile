@@ -72,8 +72,84 @@ $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call objects,$$(unit_$
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $^ $(shell pkg-config --libs cmocka $(PKGS_BROKER))
 
+# Tests. The last line of each is "N passed, N failed", true over all suites it ran.
+TOTALS := $(BUILD)/totals.json
+RUN := tests/support/run-tests --totals $(TOTALS) --label $(notdir $(BUILD))
+INTEGRATION := $(filter-out tests/integration/support.py,$(wildcard tests/integration/test_*.py))
+
+run-units: units
+	@$(RUN) --unit $(UNITS) || true
+
+run-integration: all
+	@SPAREKEY_BUILD=$(BUILD) $(RUN) --timeout 600 --python $(INTEGRATION) || true
+
+MAN := $(wildcard man/*.[1-9])
+run-checks: all
+	@$(RUN) --check tests/checks/layers $(if $(MAN),"mandoc -Tlint -W warning $(MAN)") \
+		"SPAREKEY_BUILD=$(BUILD) tests/checks/readme-tour" || true
+
+check:
+	@rm -f $(TOTALS)
+	@$(MAKE) --no-print-directory all units
+	@$(MAKE) --no-print-directory run-units
+	@$(MAKE) --no-print-directory run-integration
+	@$(MAKE) --no-print-directory run-checks
+	@tests/support/run-tests --summary $(TOTALS)
+
+# ASan and UBSan over all tests; the worker pool and the loop under TSan.
+ASAN := CC=$(CC) BUILD=build/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+	HARDENING="-fPIE" SPAREKEY_SANITIZER=1
+TSAN := CC=$(CC) BUILD=build/tsan CFLAGS="-O1 -g -fsanitize=thread" HARDENING="-fPIE"
+
+asan:
+	@$(MAKE) --no-print-directory $(ASAN) check
+tsan:
+	@rm -f build/tsan/totals.json
+	@$(MAKE) --no-print-directory $(TSAN) $(addprefix build/tsan/unit/,test_loop test_workers)
+	@$(MAKE) --no-print-directory $(TSAN) UNITS="$(addprefix build/tsan/unit/,test_loop test_workers)" run-units
+	@tests/support/run-tests --summary build/tsan/totals.json
+
+layers:
+	tests/checks/layers
+
+tidy: $(BUILD)/gen/introspect_xml.h
+	clang-tidy --quiet $(BROKER) $(PROTOCOL) $(CLIENT) $(CLI) -- -std=c17 $(INCLUDES) $(DEFINES) \
+		$(shell pkg-config --cflags $(PKGS_BROKER) $(PKGS_CLI))
+
+# Installation. DESTDIR is put before every path, and stands in none.
+dbusdir ?= $(datadir)/dbus-1
+systemduserunitdir ?= $(prefix)/lib/systemd/user
+docdir ?= $(datadir)/doc/sparekey
+pamdir ?= $(libdir)/security
+
+$(BUILD)/%: dbus/%.in Makefile
+	@mkdir -p $(@D)
+	sed 's|@bindir@|$(bindir)|g' $< > $@
+
+UNITFILES := $(BUILD)/org.sparekey.Broker1.service $(BUILD)/sparekeyd.service
+
+install: all $(UNITFILES)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(dbusdir)/interfaces $(DESTDIR)$(dbusdir)/services \
+		$(DESTDIR)$(systemduserunitdir) $(DESTDIR)$(docdir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man8
+	install -m 755 $(BUILD)/sparekey $(BUILD)/sparekeyd $(DESTDIR)$(bindir)
+	install -m 644 $(XML) $(DESTDIR)$(dbusdir)/interfaces
+	install -m 644 $(BUILD)/org.sparekey.Broker1.service $(DESTDIR)$(dbusdir)/services
+	install -m 644 $(BUILD)/sparekeyd.service $(DESTDIR)$(systemduserunitdir)
+	install -m 644 man/sparekey.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 man/sparekeyd.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 README.md LICENSE docs/THREATS.md $(DESTDIR)$(docdir)
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/sparekey $(DESTDIR)$(bindir)/sparekeyd \
+		$(XML:dbus/%=$(DESTDIR)$(dbusdir)/interfaces/%) \
+		$(DESTDIR)$(dbusdir)/services/org.sparekey.Broker1.service \
+		$(DESTDIR)$(systemduserunitdir)/sparekeyd.service \
+		$(DESTDIR)$(mandir)/man1/sparekey.1 $(DESTDIR)$(mandir)/man8/sparekeyd.8
+	rm -rf $(DESTDIR)$(docdir)
+
 clean:
 	rm -rf build
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all units clean
+.PHONY: all units check run-units run-integration run-checks asan tsan layers tidy install uninstall clean
+.DELETE_ON_ERROR:

@@ -21,6 +21,7 @@ struct sparekey {
 	char way[300];     /* how it was reached, for people */
 	char error[ERROR_BYTES];
 	pid_t broker;      /* started for this connection alone; 0: none */
+	int broker_errors; /* read end of its stderr; 0: none */
 	char directory[200]; /* of its socket */
 };
 

@@ -64,7 +64,7 @@ static int make_socket(struct sparekey *sparekey, char *ret_path, size_t size)
 }
 
 /* In the child: only async-signal-safe calls besides setenv, which no thread of ours can disturb. */
-static void become_broker(int fd, const char *path)
+static void become_broker(int fd, int errors, const char *path)
 {
 	char pid[24];
 
@@ -72,6 +72,7 @@ static void become_broker(int fd, const char *path)
 	setenv("LISTEN_FDS", "1", 1);
 	setenv("LISTEN_PID", pid, 1);
 	unsetenv("LISTEN_FDNAMES");
+	dup2(errors, STDERR_FILENO);
 	if (fd == HANDED_FD) {
 		fcntl(fd, F_SETFD, 0);
 	} else {
@@ -88,8 +89,14 @@ static int why_not_started(struct sparekey *sparekey, const char *program)
 {
 	static const struct timespec moment = { 0, 200000000 };
 	int status = 0;
+	char text[2048];
 
 	nanosleep(&moment, NULL);
+	ssize_t length = read(sparekey->broker_errors, text, sizeof(text));
+
+	if (length > 0 && write(STDERR_FILENO, text, (size_t)length) < 0) {
+		return -errno;
+	}
 	if (waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
 		sparekey->broker = 0;
 	}
@@ -104,17 +111,25 @@ int client_start_private(struct sparekey *sparekey)
 	char socket_path[108];
 	char program[300];
 	char address[200];
+	int errors[2];
 	int fd = make_socket(sparekey, socket_path, sizeof(socket_path));
 
 	if (fd < 0) {
 		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no broker, and none could be started: %s", strerror(-fd));
 	}
+	/* What it logs matters only if it does not start. Neither end ever blocks. */
+	if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0) {
+		close(fd);
+		return -errno;
+	}
 	broker_path(program, sizeof(program));
 	sparekey->broker = fork();
 	if (sparekey->broker == 0) {
-		become_broker(fd, program);
+		become_broker(fd, errors[1], program);
 	}
 	close(fd);
+	close(errors[1]);
+	sparekey->broker_errors = errors[0];
 	if (sparekey->broker < 0) {
 		sparekey->broker = 0;
 		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no broker, and none could be started");
@@ -140,6 +155,9 @@ void client_stop_private(struct sparekey *sparekey)
 		     waited++) {
 			nanosleep(&pause, NULL);
 		}
+	}
+	if (sparekey->broker_errors > 0) {
+		close(sparekey->broker_errors);
 	}
 	if (sparekey->directory[0] != '\0') {
 		snprintf(path, sizeof(path), "%s/s", sparekey->directory);
