@@ -81,7 +81,7 @@ run-units: units
 	@$(RUN) --unit $(UNITS) || true
 
 run-integration: all
-	@SPAREKEY_BUILD=$(BUILD) $(RUN) --timeout 600 --python $(INTEGRATION) || true
+	@SPAREKEY_BUILD=$(BUILD) $(if $(SANITIZER),SPAREKEY_SANITIZER=1) $(RUN) --timeout 600 --python $(INTEGRATION) || true
 
 MAN := $(wildcard man/*.[1-9])
 run-checks: all
@@ -98,7 +98,7 @@ check:
 
 # ASan and UBSan over all tests; the worker pool and the loop under TSan.
 ASAN := CC=$(CC) BUILD=build/asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
-	HARDENING="-fPIE" SPAREKEY_SANITIZER=1
+	HARDENING="-fPIE" SANITIZER=1
 TSAN := CC=$(CC) BUILD=build/tsan CFLAGS="-O1 -g -fsanitize=thread" HARDENING="-fPIE"
 
 asan:
@@ -108,6 +108,20 @@ tsan:
 	@$(MAKE) --no-print-directory $(TSAN) $(addprefix build/tsan/unit/,test_loop test_workers)
 	@$(MAKE) --no-print-directory $(TSAN) UNITS="$(addprefix build/tsan/unit/,test_loop test_workers)" run-units
 	@tests/support/run-tests --summary build/tsan/totals.json
+
+# Everything CI runs: gcc with all suites, clang's units, ASan and UBSan over all, TSan for loop and workers.
+check-all:
+	@rm -f build/totals.json
+	@$(MAKE) --no-print-directory TOTALS=build/totals.json run-units
+	@$(MAKE) --no-print-directory TOTALS=build/totals.json run-integration
+	@$(MAKE) --no-print-directory TOTALS=build/totals.json run-checks
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/clang TOTALS=build/totals.json run-units
+	@$(MAKE) --no-print-directory -j2 $(ASAN) TOTALS=build/totals.json all units
+	@$(MAKE) --no-print-directory $(ASAN) TOTALS=build/totals.json run-units
+	@$(MAKE) --no-print-directory $(ASAN) TOTALS=build/totals.json run-integration
+	@$(MAKE) --no-print-directory $(TSAN) $(addprefix build/tsan/unit/,test_loop test_workers)
+	@$(MAKE) --no-print-directory $(TSAN) TOTALS=build/totals.json UNITS="$(addprefix build/tsan/unit/,test_loop test_workers)" run-units
+	@tests/support/run-tests --summary build/totals.json
 
 layers:
 	tests/checks/layers
@@ -151,5 +165,5 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all units check run-units run-integration run-checks asan tsan layers tidy install uninstall clean
+.PHONY: all units check check-all run-units run-integration run-checks asan tsan layers tidy install uninstall clean
 .DELETE_ON_ERROR:

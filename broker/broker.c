@@ -199,14 +199,14 @@ static const char *bus_address(const struct broker_options *options, char *ret_r
 	return address;
 }
 
-static int open_listens(struct broker *broker)
+static int open_listens(struct broker *broker, bool has_handed)
 {
 	for (unsigned int i = 0; i < broker->options->listens_count; i++) {
 		if (door_listen(broker->door, broker->options->listens[i]) < 0) {
 			return BROKER_NO_BUS;
 		}
 	}
-	if (getenv("LISTEN_FDS") != NULL && broker->options->listens_count == 0) {
+	if (has_handed && broker->options->listens_count == 0) {
 		return door_listen(broker->door, "systemd:") < 0 ? BROKER_NO_BUS : BROKER_DONE;
 	}
 	return BROKER_DONE;
@@ -215,9 +215,6 @@ static int open_listens(struct broker *broker)
 /* The peer socket is served unless other sockets are asked for. That another broker has it is no fault if there is a bus. */
 static int open_peer(struct broker *broker, bool has_bus)
 {
-	if (broker->options->listens_count > 0 || getenv("LISTEN_FDS") != NULL) {
-		return BROKER_DONE;
-	}
 	int result = door_listen_peer(broker->door);
 
 	if (result == 0) {
@@ -233,9 +230,10 @@ static int open_ways(struct broker *broker)
 	char room[256];
 	const char *address = bus_address(broker->options, room, sizeof(room));
 	bool has_bus = address == NULL || strcmp(address, "none") != 0;
-	int code = open_listens(broker);
+	bool has_handed = getenv("LISTEN_FDS") != NULL; /* libdbus takes it out of the environment */
+	int code = open_listens(broker, has_handed);
 
-	if (code == BROKER_DONE) {
+	if (code == BROKER_DONE && !has_handed && broker->options->listens_count == 0) {
 		code = open_peer(broker, has_bus);
 	}
 	if (code != BROKER_DONE || !has_bus) {

@@ -1,0 +1,20 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Makes an app password by both forms, verifies both, and revokes them: make.py LABEL"""
+import os
+import sys
+
+import dbus
+
+broker = dbus.SessionBus().get_object("org.sparekey.Broker1", "/org/sparekey/Broker1")
+manager = dbus.Interface(broker, "org.sparekey.Broker1.Manager")
+verifier = dbus.Interface(broker, "org.sparekey.Broker1.Verifier")
+by_fd, pipe = manager.CreatePasswordByFileDescriptor(sys.argv[1] + " 1", {}, signature="sa{sv}")
+by_text, second = manager.CreatePassword(sys.argv[1] + " 2", {"scopes": ["imap"]}, signature="sa{sv}")
+first = os.read(pipe.take(), 100).decode()
+for text in (first, second):
+    path, details = verifier.Verify(text, "imap", {}, signature="ssa{sv}")
+    print("verified", details["label"])
+    password = dbus.SessionBus().get_object("org.sparekey.Broker1", path)
+    password.Revoke({}, signature="a{sv}", dbus_interface="org.sparekey.Broker1.Password")
+print("revoked both")
