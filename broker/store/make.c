@@ -59,6 +59,9 @@ static int make_directories(struct store *store)
 		return db_refuse(store, -EPERM,
 				 "%s: is too long a path; set another data directory", store->path);
 	}
+	if (store->directory[0] == '/') {
+		parent[0] = '/';
+	}
 	for (size_t i = 1; i <= length && result == 0; i++) {
 		if (store->directory[i] != '/' && store->directory[i] != '\0') {
 			continue;
@@ -185,6 +188,28 @@ static int put_in_place(const char *temporary, int directory)
 	return result;
 }
 
+/* A hot journal (first byte not 0) would be written back over the new file. */
+static int check_journal(struct store *store, int directory)
+{
+	unsigned char first = 0;
+	int fd = openat(directory, DB_JOURNAL, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0) {
+		return errno == ENOENT ? 0 : db_errno(errno);
+	}
+	if (pread(fd, &first, 1, 0) < 0) {
+		first = 1;
+	}
+	(void)close(fd);
+	if (first != 0) {
+		return db_refuse(store, -EPERM,
+				 "%s/" DB_JOURNAL ": belongs to a store that is gone; put that back, or "
+				 "move this away too",
+				 store->directory);
+	}
+	return 0;
+}
+
 static int make_locked(struct store *store, int directory)
 {
 	char real[PATH_MAX];
@@ -199,6 +224,10 @@ static int make_locked(struct store *store, int directory)
 	}
 	if (realpath(store->directory, real) == NULL) {
 		return db_errno(errno);
+	}
+	result = check_journal(store, directory);
+	if (result != 0) {
+		return result;
 	}
 	result = make_temporary(real, temporary);
 	return result != 0 ? result : put_in_place(temporary, directory);

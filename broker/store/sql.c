@@ -56,16 +56,10 @@ static const char *const texts[DB_STATEMENTS] = {
 		"UPDATE password SET label = ?2, label_key = ?3, scopes = ?4, hash = ?5,"
 		" state = ?6, expires_at = ?7, version = version + 1 WHERE id = ?1",
 	[DB_PASSWORD_DELETE] = "DELETE FROM password WHERE number = ?1",
-	[DB_PASSWORD_USED] =
-		"UPDATE password SET use_count = " USE_COUNT ","
-		" last_used_scope = " IF_LATER(
-			"?3", "last_used_scope") ","
-						 " last_used_from = " IF_LATER(
-							 "?4",
-							 "last_used_from") ","
-									   " last_used_at = "
-									   "max(last_used_at, ?2) "
-									   "WHERE number = ?1",
+	[DB_PASSWORD_USED] = "UPDATE password SET use_count = " USE_COUNT ","
+			     " last_used_scope = " IF_LATER("?3", "last_used_scope") ","
+			     " last_used_from = " IF_LATER("?4", "last_used_from") ","
+			     " last_used_at = max(last_used_at, ?2) WHERE number = ?1",
 	[DB_USE_EACH] = "SELECT scope, count FROM password_use WHERE password = ?1 ORDER BY scope",
 	[DB_USE_ADD] =
 		"INSERT INTO password_use (password, scope, count) SELECT ?1, ?2, ?3 WHERE EXISTS"

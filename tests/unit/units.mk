@@ -26,5 +26,11 @@ UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 # broker
 unit_config := broker/config.c protocol/scope.c
 
-# broker/store
-unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c protocol/password.c protocol/secret.c
+# broker/store: each test takes the whole room, on real files
+unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c protocol/password.c protocol/secret.c \
+	tests/support/store_files.c
+unit_store_refusal := $(unit_store)
+unit_store_damage := $(unit_store)
+unit_store_fault := $(unit_store) tests/support/store_shim.c
+unit_store_kill := $(unit_store)
+UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
