@@ -106,6 +106,18 @@ static int why_not_started(struct sparekey *sparekey, const char *program)
 	return client_fail(sparekey, SPAREKEY_NO_BROKER, "the broker %.200s did not start", program);
 }
 
+/* One question without a descriptor: libdbus loses those that arrive together with the end of authentication. */
+static int first_word(struct sparekey *sparekey)
+{
+	DBusMessage *reply = NULL;
+	int result = client_ask(sparekey, client_method(sparekey, "/", DBUS_INTERFACE_PEER, "Ping"), CALL_MS, &reply);
+
+	if (result == 0) {
+		dbus_message_unref(reply);
+	}
+	return result;
+}
+
 int client_start_private(struct sparekey *sparekey)
 {
 	char socket_path[108];
@@ -141,7 +153,7 @@ int client_start_private(struct sparekey *sparekey)
 		return why_not_started(sparekey, program);
 	}
 	snprintf(sparekey->way, sizeof(sparekey->way), "private");
-	return 0;
+	return first_word(sparekey);
 }
 
 void client_stop_private(struct sparekey *sparekey)
