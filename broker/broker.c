@@ -212,6 +212,20 @@ static int open_listens(struct broker *broker, bool has_handed)
 	return BROKER_DONE;
 }
 
+static const char *peer_reason(int result)
+{
+	switch (result) {
+	case -EADDRINUSE:
+		return "another broker of this user serves it";
+	case -EPERM:
+		return "that directory, or sparekey in it, is not yours alone: XDG_RUNTIME_DIR must be your own, mode 0700";
+	case -ENOENT:
+		return "XDG_RUNTIME_DIR names no directory";
+	default:
+		return strerror(-result);
+	}
+}
+
 /* The peer socket is served unless other sockets are asked for. That another broker has it is no fault if there is a bus. */
 static int open_peer(struct broker *broker, bool has_bus)
 {
@@ -220,8 +234,11 @@ static int open_peer(struct broker *broker, bool has_bus)
 	if (result == 0) {
 		return BROKER_DONE;
 	}
-	log_event(has_bus ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "no-peer-socket", "reason=\"%s\"",
-		  result == -EADDRINUSE ? "another broker of this user serves it" : strerror(-result));
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char quoted[300];
+
+	log_event(has_bus ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "no-peer-socket", "below=%s reason=\"%s\"",
+		  log_quote(runtime != NULL ? runtime : "", quoted, sizeof(quoted)), peer_reason(result));
 	return has_bus ? BROKER_DONE : BROKER_NO_BUS;
 }
 

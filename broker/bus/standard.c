@@ -51,7 +51,7 @@ static int decode_introspect(struct call *call, DBusMessageIter *arguments)
 /* "/" leads to "org", and so on down to the broker. */
 static void print_child_above(FILE *out, const char *path)
 {
-	const char *rest = PATH_BROKER + (strcmp(path, "/") == 0 ? 1 : strlen(path) + 1);
+	const char *rest = &PATH_BROKER[strcmp(path, "/") == 0 ? 1 : strlen(path) + 1];
 
 	fprintf(out, "  <node name=\"%.*s\"/>\n", (int)strcspn(rest, "/"), rest);
 }

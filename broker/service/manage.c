@@ -54,6 +54,8 @@ static int change_step(struct service *service, struct request *request, change_
 {
 	const char *kind = NULL;
 	bool restrict_only = request->operation == OPERATION_FREEZE;
+
+	gather_flush(service->gather); /* the journal keeps the order of what happened */
 	int result = restrict_only ? store_begin_revocation(service->store) : store_begin(service->store);
 
 	if (result == SPAREKEY_NOT_INITIALIZED) {

@@ -37,6 +37,7 @@ int revoke_step(struct service *service, struct request *request)
 {
 	int result = -ENOSPC;
 
+	gather_flush(service->gather); /* the journal keeps the order of what happened */
 	for (unsigned int attempt = 0; attempt < 2 && result == -ENOSPC; attempt++) {
 		result = store_begin_revocation(service->store);
 		if (result == 0) {
