@@ -123,6 +123,9 @@ static void call_free(struct call *call)
 	}
 	call->inlet = inlet_free(call->inlet);
 	call->request.secret = secret_free(call->request.secret);
+	if (call->rows_open) {
+		dbus_message_iter_abandon_container(&call->body, &call->rows);
+	}
 	if (call->reply != NULL) {
 		dbus_message_unref(call->reply);
 	}

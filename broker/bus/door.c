@@ -131,7 +131,7 @@ static bool has_to_send(const struct door *door)
 	return false;
 }
 
-/* Calls whose hash is under way are answered by the workers' end; those that wait for a secret are refused here. */
+/* Calls whose hash is under way are answered by service_drain; those that wait for a secret are refused here. */
 static void refuse_waiting(struct door *door)
 {
 	list_each_safe(at, &door->calls) {
@@ -165,7 +165,7 @@ struct door *door_free(struct door *door)
 		return NULL;
 	}
 	refuse_waiting(door);
-	service_stop(door->service);
+	service_drain(door->service);
 	if (door->bus != NULL) {
 		DBusMessage *release = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
 								    DBUS_INTERFACE_DBUS, "ReleaseName");
@@ -177,7 +177,7 @@ struct door *door_free(struct door *door)
 			dbus_message_unref(release);
 		}
 	}
-	for (unsigned int i = 0; i < GOODBYE_TURNS && (!list_empty(&door->calls) || has_to_send(door)); i++) {
+	for (unsigned int i = 0; i < GOODBYE_TURNS && has_to_send(door); i++) {
 		loop_turn(door->loop, GOODBYE_MS);
 	}
 	service_listen(door->service, NULL, NULL);

@@ -180,7 +180,7 @@ static void hash_done(struct job *job)
 int service_hash(struct service *service, struct request *request, bool compare)
 {
 	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
-	int result = workers_submit(service->workers, &request->job);
+	int result = service->stopping ? -ECANCELED : workers_submit(service->workers, &request->job);
 
 	return result < 0 ? result : STEP_UNDER_WAY;
 }
@@ -192,7 +192,7 @@ void service_submit(struct service *service, struct request *request)
 	request->parked_until_ms = 0;
 	list_start(&request->link);
 	service->under_way++;
-	if (service->stopping) {
+	if (service->stopping && request->operation != OPERATION_REVOKE) { /* what was made for nobody is still undone */
 		finish(service, request, -ECANCELED);
 	} else if (service->under_way > LIMIT_CALLS) {
 		finish(service, request, service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
@@ -210,6 +210,12 @@ void service_stop(struct service *service)
 		list_unlink(link);
 		finish(service, list_entry(link, struct request, link), -ECANCELED);
 	}
+}
+
+void service_drain(struct service *service)
+{
+	service_stop(service);
+	service->workers = workers_free(service->workers);
 }
 
 bool service_idle(const struct service *service)
@@ -279,8 +285,7 @@ struct service *service_free(struct service *service)
 	if (service == NULL) {
 		return NULL;
 	}
-	service_stop(service);
-	service->workers = workers_free(service->workers);
+	service_drain(service);
 	service->gather = gather_free(service->gather);
 	service->news = news_free(service->news);
 	service->warm = warm_free(service->warm);

@@ -37,6 +37,8 @@ void service_listen(struct service *service, const struct service_listener *list
 void service_submit(struct service *service, struct request *request);
 /* Ends every request that waits, with -ECANCELED; nothing is admitted any more. */
 void service_stop(struct service *service);
+/* As service_stop; then waits for the hashes under way, whose requests end as they would have, and ends the workers. */
+void service_drain(struct service *service);
 /* Whether no request is under way and nothing waits to be written. */
 bool service_idle(const struct service *service);
 const struct settings *service_settings(const struct service *service);

@@ -223,6 +223,8 @@ class Client(Connection):
         super().__init__(address, hello=on_bus, timeout=timeout)
         self.destination = NAME if on_bus else None
         self.on_bus = on_bus
+        if not on_bus:
+            self.ping()  # libdbus loses descriptors that arrive together with the end of authentication
         if subscribe and on_bus:
             self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s",
                       [f"type='signal',sender='{NAME}'"], destination="org.freedesktop.DBus")
