@@ -502,6 +502,14 @@ class Broker:
         finally:
             self.remove()
 
+    def stop_keeping_files(self):
+        """As stop, but its directories stay until remove."""
+        own_home, self.own_home = self.own_home, False
+        try:
+            self.stop()
+        finally:
+            self.own_home = own_home
+
     def kill(self):
         """kill -9, as a power cut would."""
         for client in self.clients:
