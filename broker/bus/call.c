@@ -25,44 +25,18 @@ int call_say(struct call *call, int result, const char *format, ...)
 	return result;
 }
 
-/* The caller's entry, made at its first call; SPAREKEY_LIMIT_EXCEEDED at too many. */
-static int charge(struct link *link, DBusMessage *message, struct caller **ret_caller)
+/* The rule tells of those who go from now on; whether the caller went before that, a question after it tells. */
+static void ask_presence(struct call *call)
 {
-	const char *name = link->kind == LINK_BUS ? dbus_message_get_sender(message) : "";
-	struct caller *caller = NULL;
+	DBusMessage *question = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
+							     "NameHasOwner");
+	const char *name = call->caller->name;
 
-	name = name != NULL ? name : "";
-	list_each(at, &link->door->callers) {
-		struct caller *known = list_entry(at, struct caller, link);
-
-		if (known->origin == link && strcmp(known->name, name) == 0) {
-			caller = known;
-		}
+	if (question != NULL && dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
+		dbus_connection_send(call->connection, question, &call->presence);
 	}
-	if (link->door->calls_under_way >= LIMIT_CALLS || (caller != NULL && caller->calls >= LIMIT_CALLS_PER_CALLER)) {
-		return SPAREKEY_LIMIT_EXCEEDED;
-	}
-	if (caller == NULL) {
-		caller = calloc(1, sizeof(*caller));
-		if (caller == NULL) {
-			return -ENOMEM;
-		}
-		caller->origin = link;
-		snprintf(caller->name, sizeof(caller->name), "%s", name);
-		list_append(&link->door->callers, &caller->link);
-	}
-	caller->calls++;
-	link->door->calls_under_way++;
-	*ret_caller = caller;
-	return 0;
-}
-
-static void discharge(struct door *door, struct caller *caller)
-{
-	door->calls_under_way--;
-	if (--caller->calls == 0) {
-		list_unlink(&caller->link);
-		free(caller);
+	if (question != NULL) {
+		dbus_message_unref(question);
 	}
 }
 
@@ -80,6 +54,7 @@ static void watch_caller(struct call *call, bool watch)
 		 call->caller->name);
 	if (watch) {
 		dbus_bus_add_match(call->connection, rule, NULL);
+		ask_presence(call);
 	} else {
 		dbus_bus_remove_match(call->connection, rule, NULL);
 	}
@@ -89,7 +64,7 @@ static void watch_caller(struct call *call, bool watch)
 int call_new(struct link *link, DBusMessage *message, struct call **ret_call)
 {
 	struct caller *caller = NULL;
-	int result = charge(link, message, &caller);
+	int result = caller_charge(link, message, &caller);
 
 	if (result != 0) {
 		return result;
@@ -97,7 +72,7 @@ int call_new(struct link *link, DBusMessage *message, struct call **ret_call)
 	struct call *call = calloc(1, sizeof(*call));
 
 	if (call == NULL) {
-		discharge(link->door, caller);
+		caller_discharge(link->door, caller);
 		return -ENOMEM;
 	}
 	call->door = link->door;
@@ -117,7 +92,7 @@ static void call_free(struct call *call)
 
 	watch_caller(call, false);
 	list_unlink(&call->link);
-	discharge(door, call->caller);
+	caller_discharge(door, call->caller);
 	if (call->secret_fd >= 0) {
 		close(call->secret_fd);
 	}
@@ -225,7 +200,43 @@ void call_finish(struct call *call, int result)
 
 static void request_done(struct request *request, int result)
 {
-	call_finish(list_entry(request, struct call, request), result);
+	struct call *call = list_entry(request, struct call, request);
+
+	if (call->presence != 0 && result == 0) {
+		call->held = true;
+		call->held_result = result;
+		return;
+	}
+	call_finish(call, result);
+}
+
+static void release(struct call *call)
+{
+	call->presence = 0;
+	if (call->held) {
+		call->held = false;
+		call_finish(call, call->held_result);
+	}
+}
+
+void call_present(struct door *door, dbus_uint32_t question, bool is_there)
+{
+	list_each_safe(link, &door->calls) {
+		struct call *call = list_entry(link, struct call, link);
+
+		if (call->presence == question && question != 0) {
+			call->request.abandoned = call->request.abandoned || !is_there;
+			release(call);
+			return;
+		}
+	}
+}
+
+void call_release_held(struct door *door)
+{
+	list_each_safe(link, &door->calls) {
+		release(list_entry(link, struct call, link));
+	}
 }
 
 /* The standard interfaces ask the store only about passwords. */
@@ -340,19 +351,20 @@ void call_abandon_name(struct door *door, const char *name)
 
 void call_abandon_link(struct door *door, const struct link *gone)
 {
-	list_each(link, &door->calls) {
-		struct call *call = list_entry(link, struct call, link);
-
-		if (call->origin == gone) {
-			call->origin = NULL;
-			call_abandon(call);
-		}
-	}
 	list_each(link, &door->callers) {
 		struct caller *caller = list_entry(link, struct caller, link);
 
 		if (caller->origin == gone) {
 			caller->origin = NULL;
+		}
+	}
+	list_each_safe(link, &door->calls) {
+		struct call *call = list_entry(link, struct call, link);
+
+		if (call->origin == gone) {
+			call->origin = NULL;
+			call_abandon(call);
+			release(call);
 		}
 	}
 }

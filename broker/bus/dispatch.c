@@ -176,6 +176,20 @@ static void name_owner_changed(struct link *link, DBusMessage *message)
 	}
 }
 
+/* The bus's answer to ask_presence; an error counts as gone. */
+static bool presence_answered(struct link *link, DBusMessage *message)
+{
+	dbus_bool_t is_there = FALSE;
+
+	if (link->kind != LINK_BUS || dbus_message_get_reply_serial(message) == 0 ||
+	    !dbus_message_has_sender(message, DBUS_SERVICE_DBUS)) {
+		return false;
+	}
+	dbus_message_get_args(message, NULL, DBUS_TYPE_BOOLEAN, &is_there, DBUS_TYPE_INVALID);
+	call_present(link->door, dbus_message_get_reply_serial(message), is_there);
+	return true;
+}
+
 static void link_lost(struct link *link)
 {
 	struct door *door = link->door;
@@ -203,6 +217,9 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 	if (link->kind == LINK_BUS && dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged") &&
 	    dbus_message_has_sender(message, DBUS_SERVICE_DBUS)) {
 		name_owner_changed(link, message);
+		return DBUS_HANDLER_RESULT_HANDLED;
+	}
+	if (presence_answered(link, message)) {
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
 	if (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_CALL) {

@@ -166,6 +166,7 @@ struct door *door_free(struct door *door)
 	}
 	refuse_waiting(door);
 	service_drain(door->service);
+	call_release_held(door);
 	if (door->bus != NULL) {
 		DBusMessage *release = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
 								    DBUS_INTERFACE_DBUS, "ReleaseName");

@@ -115,6 +115,9 @@ struct call {
 	struct inlet *inlet;        /* reads the secret that comes by descriptor */
 	int secret_fd;              /* given, not yet read; -1 */
 	bool watched;               /* a match rule tells when the caller goes */
+	dbus_uint32_t presence;     /* the question whether it was still there by then; 0: answered, or not asked */
+	bool held;                  /* done, and waiting for that answer */
+	int held_result;
 	bool failed;                /* a row could not be written into the reply */
 	DBusMessage *reply;         /* being written */
 	DBusMessageIter body;
@@ -142,6 +145,10 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 /* The interfaces of an object, as far as that link may see them; ended by NULL. */
 const struct interface *const *dispatch_interfaces(enum object_kind object, enum link_kind link);
 
+/* caller.c: SPAREKEY_LIMIT_EXCEEDED at too many calls, of that caller or in all; -ENOMEM. */
+int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_caller);
+void caller_discharge(struct door *door, struct caller *caller);
+
 /* call.c */
 int call_new(struct link *link, DBusMessage *message, struct call **ret_call);
 /* Decodes, waits for the secret if one comes by descriptor, submits. */
@@ -150,6 +157,10 @@ void call_start(struct call *call);
 void call_finish(struct call *call, int result);
 /* The caller's connection is gone: nothing may be made for it any more. */
 void call_abandon(struct call *call);
+/* The bus has answered whether a caller was still there. */
+void call_present(struct door *door, dbus_uint32_t question, bool is_there);
+/* Ends what waits for such an answer, at the end of the door. */
+void call_release_held(struct door *door);
 void call_abandon_name(struct door *door, const char *name);
 void call_abandon_link(struct door *door, const struct link *link);
 int call_say(struct call *call, int result, const char *format, ...) __attribute__((format(printf, 3, 4)));
