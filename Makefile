@@ -126,6 +126,10 @@ check-all:
 layers:
 	tests/checks/layers
 
+SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format:
+	clang-format -i $(SOURCES)
+
 tidy: $(BUILD)/gen/introspect_xml.h
 	clang-tidy --quiet $(BROKER) $(PROTOCOL) $(CLIENT) $(CLI) -- -std=c17 $(INCLUDES) $(DEFINES) \
 		$(shell pkg-config --cflags $(PKGS_BROKER) $(PKGS_CLI))
@@ -165,5 +169,5 @@ clean:
 	rm -rf build
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all units check check-all run-units run-integration run-checks asan tsan layers tidy install uninstall clean
+.PHONY: all units check check-all run-units run-integration run-checks asan tsan layers format tidy install uninstall clean
 .DELETE_ON_ERROR:

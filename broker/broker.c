@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The composition root: builds the rooms, joins them, and takes them down in order. Main thread. Owns everything. Ends by
- * SIGTERM or SIGINT, when its bus goes away, or when it has been idle for the time set.
+ * The composition root: builds the rooms, joins them, and takes them down in order. Main thread.
+ * Owns everything. Ends by SIGTERM or SIGINT, when its bus goes away, or when it has been idle for
+ * the time set.
  */
 #include "broker.h"
 
@@ -72,7 +73,8 @@ static void idle_due(void *data)
 		log_event(LOG_LEVEL_INFO, "stopping", "reason=idle");
 		loop_quit(broker->loop);
 	} else {
-		loop_timer_set(broker->idle, 1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
+		loop_timer_set(broker->idle,
+		               1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
 	}
 }
 
@@ -82,7 +84,8 @@ static void activity(void *data)
 	struct broker *broker = data;
 
 	if (broker->options->settings.idle_exit_seconds > 0) {
-		loop_timer_set(broker->idle, 1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
+		loop_timer_set(broker->idle,
+		               1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
 	}
 }
 
@@ -98,10 +101,12 @@ static int start_signals(struct broker *broker)
 	if (broker->signal_fd < 0) {
 		return -errno;
 	}
-	return loop_watch_new(broker->loop, broker->signal_fd, POLLIN, signal_ready, broker, &broker->signals);
+	return loop_watch_new(broker->loop, broker->signal_fd, POLLIN, signal_ready, broker,
+	                      &broker->signals);
 }
 
-/* DIRECTORY of the store: the option, $XDG_DATA_HOME/sparekey if absolute, ~/.local/share/sparekey. */
+/* DIRECTORY of the store: the option, $XDG_DATA_HOME/sparekey if absolute, ~/.local/share/sparekey.
+ */
 static int data_directory(const struct broker_options *options, char *ret_path, size_t size)
 {
 	const char *base = getenv("XDG_DATA_HOME");
@@ -113,7 +118,8 @@ static int data_directory(const struct broker_options *options, char *ret_path, 
 	} else if (base != NULL && base[0] == '/') {
 		length = snprintf(ret_path, size, "%s/sparekey", base);
 	} else {
-		const struct passwd *user = home == NULL || home[0] != '/' ? getpwuid(geteuid()) : NULL;
+		const struct passwd *user = home == NULL || home[0] != '/' ? getpwuid(geteuid())
+		                                                           : NULL;
 
 		home = user != NULL ? user->pw_dir : home;
 		if (home == NULL || home[0] != '/') {
@@ -143,7 +149,7 @@ static int open_store(struct broker *broker)
 		const char *why = broker->store != NULL ? store_refusal(broker->store) : "";
 
 		log_event(LOG_LEVEL_ERROR, "store-refused", "%s",
-			  why[0] != '\0' ? why : strerror(result < 0 ? -result : EIO));
+		          why[0] != '\0' ? why : strerror(result < 0 ? -result : EIO));
 		return BROKER_STORE;
 	}
 	return BROKER_DONE;
@@ -163,11 +169,12 @@ static int build(struct broker *broker)
 		result = loop_timer_new(broker->loop, idle_due, broker, &broker->idle);
 	}
 	if (result == 0) {
-		result = service_new(broker->loop, &broker->options->settings, broker->store, broker->pool,
-				     &broker->service);
+		result = service_new(broker->loop, &broker->options->settings, broker->store,
+		                     broker->pool, &broker->service);
 	}
 	if (result == 0) {
-		result = door_new(broker->loop, broker->service, broker->pool, activity, broker, &broker->door);
+		result = door_new(broker->loop, broker->service, broker->pool, activity, broker,
+		                  &broker->door);
 	}
 	if (result < 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "error=%d", -result);
@@ -181,15 +188,18 @@ static void warn_of_memory(const struct broker *broker)
 	struct secret *probe = NULL;
 
 	if (secret_new(broker->pool, &probe) == 0 && !secret_locked(probe)) {
-		log_event(LOG_LEVEL_WARNING, "memory-not-locked", "cure=\"raise RLIMIT_MEMLOCK (LimitMEMLOCK=)\"");
+		log_event(LOG_LEVEL_WARNING, "memory-not-locked",
+		          "cure=\"raise RLIMIT_MEMLOCK (LimitMEMLOCK=)\"");
 	}
 	secret_free(probe);
 }
 
-/* Only what a bus daemon of this machine can be: no program is started, no network is used, by an address found lying about. */
+/* Only what a bus daemon of this machine can be: no program is started, no network is used, by an
+ * address found lying about. */
 static const char *bus_address(const struct broker_options *options, char *ret_room, size_t size)
 {
-	const char *address = options->address != NULL ? options->address : getenv("DBUS_SESSION_BUS_ADDRESS");
+	const char *address = options->address != NULL ? options->address
+	                                               : getenv("DBUS_SESSION_BUS_ADDRESS");
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (address == NULL && runtime != NULL && runtime[0] == '/') {
@@ -218,7 +228,8 @@ static const char *peer_reason(int result)
 	case -EADDRINUSE:
 		return "another broker of this user serves it";
 	case -EPERM:
-		return "that directory, or sparekey in it, is not yours alone: XDG_RUNTIME_DIR must be your own, mode 0700";
+		return "that directory, or sparekey in it, is not yours alone: XDG_RUNTIME_DIR "
+		       "must be your own, mode 0700";
 	case -ENOENT:
 		return "XDG_RUNTIME_DIR names no directory";
 	default:
@@ -226,7 +237,8 @@ static const char *peer_reason(int result)
 	}
 }
 
-/* The peer socket is served unless other sockets are asked for. That another broker has it is no fault if there is a bus. */
+/* The peer socket is served unless other sockets are asked for. That another broker has it is no
+ * fault if there is a bus. */
 static int open_peer(struct broker *broker, bool has_bus)
 {
 	int result = door_listen_peer(broker->door);
@@ -237,8 +249,10 @@ static int open_peer(struct broker *broker, bool has_bus)
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char quoted[300];
 
-	log_event(has_bus ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "no-peer-socket", "below=%s reason=\"%s\"",
-		  log_quote(runtime != NULL ? runtime : "", quoted, sizeof(quoted)), peer_reason(result));
+	log_event(has_bus ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "no-peer-socket",
+	          "below=%s reason=\"%s\"",
+	          log_quote(runtime != NULL ? runtime : "", quoted, sizeof(quoted)),
+	          peer_reason(result));
 	return has_bus ? BROKER_DONE : BROKER_NO_BUS;
 }
 
@@ -247,7 +261,8 @@ static int open_ways(struct broker *broker)
 	char room[256];
 	const char *address = bus_address(broker->options, room, sizeof(room));
 	bool has_bus = address == NULL || strcmp(address, "none") != 0;
-	bool has_handed = getenv("LISTEN_FDS") != NULL; /* libdbus takes it out of the environment */
+	bool has_handed = getenv("LISTEN_FDS") !=
+	                  NULL; /* libdbus takes it out of the environment */
 	int code = open_listens(broker, has_handed);
 
 	if (code == BROKER_DONE && !has_handed && broker->options->listens_count == 0) {
@@ -258,7 +273,8 @@ static int open_ways(struct broker *broker)
 	}
 	if (address == NULL || strncmp(address, "unix:", strlen("unix:")) != 0) {
 		log_event(LOG_LEVEL_ERROR, "no-bus", "reason=\"%s\"",
-			  address == NULL ? "no session bus is known" : "only unix: addresses are used");
+		          address == NULL ? "no session bus is known"
+		                          : "only unix: addresses are used");
 		return BROKER_NO_BUS;
 	}
 	return door_join(broker->door, address, bus_lost, broker) < 0 ? BROKER_NO_BUS : BROKER_DONE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Settings files, sparekey.conf(5). Main thread, at start. libinih reads each line; lines are divided here, since its
- * handler learns no line number and cuts long lines silently. A file another user could have written is refused.
+ * Settings files, sparekey.conf(5). Main thread, at start. libinih reads each line; lines are
+ * divided here, since its handler learns no line number and cuts long lines silently. A file
+ * another user could have written is refused.
  */
 #include "config.h"
 
@@ -103,7 +104,8 @@ static bool read_number(const struct setting *setting, const char *text, struct 
 	uint64_t number = 0;
 	const char *end = NULL;
 
-	if (!read_digits(text, &number, &end) || *end != '\0' || number < setting->least || number > setting->most) {
+	if (!read_digits(text, &number, &end) || *end != '\0' || number < setting->least ||
+	    number > setting->most) {
 		return false;
 	}
 	*(uint32_t *)(void *)((char *)settings + setting->offset) = (uint32_t)number;
@@ -167,14 +169,16 @@ static void say_allowed(struct file *file, const struct setting *setting)
 	switch (setting->kind) {
 	case VALUE_NUMBER:
 		snprintf(what, sizeof(what), "%s: a number from %llu to %llu", setting->name,
-			 (unsigned long long)setting->least, (unsigned long long)setting->most);
+		         (unsigned long long)setting->least, (unsigned long long)setting->most);
 		break;
 	case VALUE_SPAN:
-		snprintf(what, sizeof(what), "%s: 0, or a number followed by s, m, h, d, w or y, up to 100 years",
-			 setting->name);
+		snprintf(what, sizeof(what),
+		         "%s: 0, or a number followed by s, m, h, d, w or y, up to 100 years",
+		         setting->name);
 		break;
 	case VALUE_SCOPES:
-		snprintf(what, sizeof(what), "%s: names of [a-z0-9-], divided by commas", setting->name);
+		snprintf(what, sizeof(what), "%s: names of [a-z0-9-], divided by commas",
+		         setting->name);
 		break;
 	case VALUE_ALLOW:
 		snprintf(what, sizeof(what), "%s: allow or refuse", setting->name);
@@ -263,7 +267,8 @@ static void read_open(struct file *file, int fd)
 		return;
 	}
 	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & 022) != 0) {
-		say(file, true, "others could have written it: give it to yourself or root, and chmod go-w");
+		say(file, true,
+		    "others could have written it: give it to yourself or root, and chmod go-w");
 		return;
 	}
 	char *text = malloc(FILE_BYTES + 2);
@@ -280,7 +285,8 @@ static void read_open(struct file *file, int fd)
 	free(text);
 }
 
-static int read_file(const char *path, bool must_exist, config_report *report, void *data, struct settings *settings)
+static int read_file(const char *path, bool must_exist, config_report *report, void *data,
+                     struct settings *settings)
 {
 	struct file file = { .path = path, .report = report, .data = data, .settings = settings };
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -330,7 +336,8 @@ int config_load(const char *only, config_report *report, void *data, struct sett
 		if (path[0] != '\0') {
 			result = read_file(path, false, report, data, &settings);
 		}
-		if (read_file(SYSCONFDIR "/sparekey/sparekey.conf", false, report, data, &settings) < 0) {
+		if (read_file(SYSCONFDIR "/sparekey/sparekey.conf", false, report, data,
+		              &settings) < 0) {
 			result = -EINVAL;
 		}
 	}

@@ -26,9 +26,11 @@ typedef void config_report(void *data, bool is_error, const char *line);
 /* The defaults (workers: min(2, cores)). */
 void settings_default(struct settings *ret_settings);
 
-/* Reads settings files: `only` alone if it is not NULL (then it must exist), else the user's (`$XDG_CONFIG_HOME/sparekey/sparekey.conf`) and
- * over it the administrator's (SYSCONFDIR/sparekey/sparekey.conf), each if it exists. Every finding is reported; an
- * unknown key is a warning. Returns 0, or -EINVAL after at least one error; then `ret_settings` is untouched. */
+/* Reads settings files: `only` alone if it is not NULL (then it must exist), else the user's
+ * (`$XDG_CONFIG_HOME/sparekey/sparekey.conf`) and over it the administrator's
+ * (SYSCONFDIR/sparekey/sparekey.conf), each if it exists. Every finding is reported; an unknown key
+ * is a warning. Returns 0, or -EINVAL after at least one error; then `ret_settings` is untouched.
+ */
 int config_load(const char *only, config_report *report, void *data, struct settings *ret_settings);
 
 #endif

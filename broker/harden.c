@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hardening of the process, before any secret exists. Not dumpable means that another program of the same user can neither trace nor
- * read this one, and that no core file is written.
+ * Hardening of the process, before any secret exists. Not dumpable means that another program of
+ * the same user can neither trace nor read this one, and that no core file is written.
  */
 #include "harden.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekeyd: options, hardening, settings, then the broker. Nothing secret exists before harden_process.
+ * sparekeyd: options, hardening, settings, then the broker. Nothing secret exists before
+ * harden_process.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,14 +23,19 @@ struct command_line {
 	bool check_config;
 };
 
-static const char usage[] = "Usage: sparekeyd [--address=ADDRESS|none] [--listen=ADDRESS]... [--data-dir=DIR]\n"
-			    "                 [--config=FILE] [--idle-exit=SECONDS] [--check-config] [--version]\n";
+static const char usage[] =
+	"Usage: sparekeyd [--address=ADDRESS|none] [--listen=ADDRESS]... [--data-dir=DIR]\n"
+	"                 [--config=FILE] [--idle-exit=SECONDS] [--check-config] [--version]\n";
 
 static const struct option long_options[] = {
-	{ "address", required_argument, NULL, 'a' },   { "listen", required_argument, NULL, 'l' },
-	{ "data-dir", required_argument, NULL, 'd' },  { "config", required_argument, NULL, 'c' },
-	{ "idle-exit", required_argument, NULL, 'i' }, { "check-config", no_argument, NULL, 'C' },
-	{ "version", no_argument, NULL, 'V' },	       { "help", no_argument, NULL, 'h' },
+	{ "address", required_argument, NULL, 'a' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "data-dir", required_argument, NULL, 'd' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "idle-exit", required_argument, NULL, 'i' },
+	{ "check-config", no_argument, NULL, 'C' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -132,7 +138,8 @@ int main(int argc, char **argv)
 	int result = harden_process();
 
 	if (result < 0 || secret_start() < 0) {
-		fprintf(stderr, "sparekeyd: this process cannot be hardened: %s\n", strerror(-result));
+		fprintf(stderr, "sparekeyd: this process cannot be hardened: %s\n",
+		        strerror(-result));
 		return BROKER_FAULT;
 	}
 	result = read_command_line(argc, argv, &line);

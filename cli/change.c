@@ -14,7 +14,8 @@
 
 static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
 
-/* Where arguments begin; a minus sign may begin one (scope PASSWORD -smtp), so options end at the first. */
+/* Where arguments begin; a minus sign may begin one (scope PASSWORD -smtp), so options end at the
+ * first. */
 static int arguments(int argc, char **argv, int least, int most, const char *usage)
 {
 	if (getopt_long(argc, argv, "+", no_options, NULL) != -1) {
@@ -56,7 +57,9 @@ int rename_command(struct cli *cli, int argc, char **argv)
 	int code = arguments(argc, argv, 2, 2, "sparekey rename PASSWORD LABEL");
 
 	if (code == 0 && label_read(argv[optind + 1], label) != 0) {
-		code = say_error(EXIT_BAD_DATA, "1 to 255 bytes, without control or direction characters.", "not a label");
+		code = say_error(EXIT_BAD_DATA,
+		                 "1 to 255 bytes, without control or direction characters.",
+		                 "not a label");
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -67,7 +70,8 @@ int rename_command(struct cli *cli, int argc, char **argv)
 	return code == 0 ? say_changed(cli, password.id, "Renamed") : code;
 }
 
-/* One [+|-]SCOPE or "any" applied to a set; `is_fresh`: the first bare name replaces what was there. */
+/* One [+|-]SCOPE or "any" applied to a set; `is_fresh`: the first bare name replaces what was
+ * there. */
 static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 {
 	char plain[LIMIT_SCOPE_BYTES + 1];
@@ -79,7 +83,8 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 		return 0;
 	}
 	if (scope_read(word + (has_sign ? 1 : 0), plain) != 0) {
-		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.", "not a scope: \"%.80s\"", word);
+		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
+		                 "not a scope: \"%.80s\"", word);
 	}
 	if (!has_sign && *is_fresh) {
 		*set = (struct scope_set){ 0 };
@@ -87,13 +92,16 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 	}
 	if (word[0] == '-') {
 		if (scope_set_has(set, plain) && set->count == 1) {
-			return say_error(EXIT_BAD_DATA, "To allow all on purpose: any. To end it: revoke.",
-					 "without \"%s\" it would serve everything", plain);
+			return say_error(EXIT_BAD_DATA,
+			                 "To allow all on purpose: any. To end it: revoke.",
+			                 "without \"%s\" it would serve everything", plain);
 		}
 		scope_set_remove(set, plain);
 		return 0;
 	}
-	return scope_set_add(set, plain) == 0 ? 0 : say_error(EXIT_BAD_DATA, NULL, "more than 64 scopes");
+	return scope_set_add(set, plain) == 0
+	               ? 0
+	               : say_error(EXIT_BAD_DATA, NULL, "more than 64 scopes");
 }
 
 static void set_of(const struct sparekey_password *password, struct scope_set *ret_set)
@@ -134,7 +142,8 @@ int scope_command(struct cli *cli, int argc, char **argv)
 		names[i] = set.names[i];
 	}
 	if (code == 0) {
-		code = say_result(cli, sparekey_set_scopes(cli->sparekey, password.id, names, set.count));
+		code = say_result(
+			cli, sparekey_set_scopes(cli->sparekey, password.id, names, set.count));
 	}
 	return code == 0 ? say_changed(cli, password.id, "Changed the scopes of") : code;
 }
@@ -147,8 +156,8 @@ int expire_command(struct cli *cli, int argc, char **argv)
 	int code = arguments(argc, argv, 2, 2, "sparekey expire PASSWORD WHEN|never");
 
 	if (code == 0 && (!when_read(argv[optind + 1], now, &at) || (at != 0 && at <= now))) {
-		code = say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.", "not a time to come: \"%.80s\"",
-				 argv[optind + 1]);
+		code = say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
+		                 "not a time to come: \"%.80s\"", argv[optind + 1]);
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -160,8 +169,8 @@ int expire_command(struct cli *cli, int argc, char **argv)
 }
 
 /* Freezes or thaws all named, after all have been found. */
-static int each(struct cli *cli, int argc, char **argv, int (*act)(struct sparekey *sparekey, const char *id),
-		const char *what)
+static int each(struct cli *cli, int argc, char **argv,
+                int (*act)(struct sparekey *sparekey, const char *id), const char *what)
 {
 	int code = arguments(argc, argv, 1, 0, "sparekey freeze|thaw PASSWORD...");
 	int count = argc - optind;

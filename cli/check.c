@@ -10,8 +10,10 @@
 #include "cli.h"
 
 static const struct option verify_options[] = {
-	{ "scope", required_argument, NULL, 's' },  { "account", required_argument, NULL, 'a' },
-	{ "remote", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+	{ "scope", required_argument, NULL, 's' },
+	{ "account", required_argument, NULL, 'a' },
+	{ "remote", required_argument, NULL, 'r' },
+	{ NULL, 0, NULL, 0 },
 };
 static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
 
@@ -28,8 +30,8 @@ static void say_yes(const struct cli *cli, const struct sparekey_password *passw
 	for (unsigned int i = 0; i < password->scopes_count; i++) {
 		json_array_append_new(scopes, json_string(password->scopes[i]));
 	}
-	json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", password->id, "label", password->label,
-				   "scopes", scopes);
+	json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", password->id,
+	                           "label", password->label, "scopes", scopes);
 
 	json_dumpf(answer, stdout, 0);
 	putchar('\n');
@@ -40,7 +42,8 @@ static int verify(struct cli *cli, const char *scope, const char *account, const
 {
 	struct sparekey_password password;
 	SECRET_AUTO secret = NULL;
-	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret) : EXIT_BUG;
+	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret)
+	                                          : EXIT_BUG;
 
 	if (code == 0) {
 		code = cli_connect(cli);
@@ -88,10 +91,11 @@ int verify_command(struct cli *cli, int argc, char **argv)
 	}
 	if (optind != argc) {
 		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
-				 "verify takes no argument");
+		                 "verify takes no argument");
 	}
 	if (scope == NULL) {
-		return say_error(EXIT_USAGE_ERROR, "Such as: sparekey verify --scope imap", "--scope is missing");
+		return say_error(EXIT_USAGE_ERROR, "Such as: sparekey verify --scope imap",
+		                 "--scope is missing");
 	}
 	return verify(cli, scope, account, remote);
 }
@@ -103,14 +107,16 @@ static void say_identity(const struct cli *cli, const struct sparekey_identity *
 
 	if (strcmp(identity->result, "ours") == 0) {
 		say_done(cli, "It is %s \"%s\"%s.\n", identity->id, label,
-			 identity->state == SPAREKEY_FROZEN ? ", which is frozen" : "");
+		         identity->state == SPAREKEY_FROZEN ? ", which is frozen" : "");
 	} else if (strcmp(identity->result, "wrong") == 0) {
-		say_done(cli, "It begins like %s \"%s\", but the rest is wrong.\n", identity->id, label);
+		say_done(cli, "It begins like %s \"%s\", but the rest is wrong.\n", identity->id,
+		         label);
 	} else if (strcmp(identity->result, "unknown") == 0) {
 		say_done(cli, "It has the shape of an app password, but is none of these.\n");
 	} else if (strcmp(identity->result, "mistyped") == 0 && identity->id[0] != '\0') {
-		say_done(cli, "It is mistyped, probably in group %u. Meant is probably %s \"%s\".\n", identity->group,
-			 identity->id, label);
+		say_done(cli,
+		         "It is mistyped, probably in group %u. Meant is probably %s \"%s\".\n",
+		         identity->group, identity->id, label);
 	} else if (strcmp(identity->result, "mistyped") == 0 && identity->group != 0) {
 		say_done(cli, "It is mistyped, probably in group %u.\n", identity->group);
 	} else if (strcmp(identity->result, "mistyped") == 0) {
@@ -146,9 +152,11 @@ int which_command(struct cli *cli, int argc, char **argv)
 		return EXIT_USAGE_ERROR;
 	}
 	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.", "which takes no argument");
+		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
+		                 "which takes no argument");
 	}
-	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret) : EXIT_BUG;
+	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret)
+	                                          : EXIT_BUG;
 
 	if (code == 0 && secret_length(secret) == 0) {
 		code = say_error(EXIT_BAD_DATA, NULL, "nothing was given");

@@ -59,8 +59,10 @@ command_fn help_command;
 /* main.c: connects at the first need; 0 or an exit code, said. */
 int cli_connect(struct cli *cli);
 
-/* say.c: one line on stderr, `sparekey: ` and what is wrong; then, if not NULL, a line with what to do. Returns `code`. */
-int say_error(int code, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* say.c: one line on stderr, `sparekey: ` and what is wrong; then, if not NULL, a line with what to
+ * do. Returns `code`. */
+int say_error(int code, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The exit code of an outcome, after saying what the broker said. */
 int say_result(const struct cli *cli, int result);
 /* A line about what was done, unless --quiet; on stdout. */
@@ -70,7 +72,8 @@ int say_end(int code);
 /* A label as it is shown: escaped. Points into `ret_room`. */
 const char *shown(const char *text, char ret_room[static 2048]);
 
-/* resolve.c: a label or an id to a record. 0 or an exit code, said; "Did you mean" when it is close to one. */
+/* resolve.c: a label or an id to a record. 0 or an exit code, said; "Did you mean" when it is close
+ * to one. */
 int resolve(struct cli *cli, const char *name, struct sparekey_password *ret_password);
 /* Damerau-Levenshtein distance of two strings, at most 64 bytes of each. */
 unsigned int edit_distance(const char *a, const char *b);
@@ -92,15 +95,16 @@ void output_table(const struct cli *cli, const struct sparekey_list *list);
 void output_card(const struct cli *cli, const struct sparekey_password *password);
 const char *state_name(enum sparekey_state state);
 /* "imap, smtp", or "any". */
-void scopes_text(const struct sparekey_password *password, const char *separator, const char *any, char *ret_text,
-		 size_t size);
+void scopes_text(const struct sparekey_password *password, const char *separator, const char *any,
+                 char *ret_text, size_t size);
 
 /* term.c */
-/* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED, or EXIT_STORE if it could not be
- * written. */
-int term_show_secret(const struct cli *cli, const struct sparekey_password *password, const struct secret *secret,
-		     bool is_inline);
-/* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code, said. */
+/* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED, or
+ * EXIT_STORE if it could not be written. */
+int term_show_secret(const struct cli *cli, const struct sparekey_password *password,
+                     const struct secret *secret, bool is_inline);
+/* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code,
+ * said. */
 int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret);
 /* Asks for a line on the terminal; false: none could be read. */
 bool term_ask(const char *question, char *ret_line, size_t size);

@@ -21,7 +21,8 @@ static void say_stale(const struct cli *cli, const struct sparekey_list *list)
 		long long used = list->rows[i].last_used_at;
 
 		if (used != 0 && now - used > STALE_S) {
-			printf("%s%s", count++ == 0 ? "\nNot used for over 90 days: " : ", ", list->rows[i].id);
+			printf("%s%s", count++ == 0 ? "\nNot used for over 90 days: " : ", ",
+			       list->rows[i].id);
 		}
 	}
 	if (count > 0) {
@@ -37,7 +38,8 @@ int list_command(struct cli *cli, int argc, char **argv)
 		return EXIT_USAGE_ERROR;
 	}
 	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, "To see one: sparekey show PASSWORD", "list takes no argument");
+		return say_error(EXIT_USAGE_ERROR, "To see one: sparekey show PASSWORD",
+		                 "list takes no argument");
 	}
 	int code = cli_connect(cli);
 
@@ -69,7 +71,8 @@ int show_command(struct cli *cli, int argc, char **argv)
 		return EXIT_USAGE_ERROR;
 	}
 	if (argc - optind != 1) {
-		return say_error(EXIT_USAGE_ERROR, "sparekey show PASSWORD", "show takes one label or id");
+		return say_error(EXIT_USAGE_ERROR, "sparekey show PASSWORD",
+		                 "show takes one label or id");
 	}
 	int code = resolve(cli, argv[optind], &password);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekey: global options, then a command by table. The process is hardened before it can hold a secret: another program of
- * the same user can neither trace nor read it. No option and no environment variable ever takes a password.
+ * sparekey: global options, then a command by table. The process is hardened before it can hold a
+ * secret: another program of the same user can neither trace nor read it. No option and no
+ * environment variable ever takes a password.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,7 +22,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "new", new_command },	      { "list", list_command },	  { "show", show_command },
+	{ "new", new_command },       { "list", list_command },     { "show", show_command },
 	{ "revoke", revoke_command }, { "rename", rename_command }, { "scope", scope_command },
 	{ "expire", expire_command }, { "freeze", freeze_command }, { "thaw", thaw_command },
 	{ "verify", verify_command }, { "which", which_command },   { "status", status_command },
@@ -31,12 +32,18 @@ static const struct command commands[] = {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },	       { "plain", no_argument, NULL, 'l' },
-	{ "quiet", no_argument, NULL, 'q' },	       { "verbose", no_argument, NULL, 'v' },
-	{ "color", required_argument, NULL, 'c' },     { "no-input", no_argument, NULL, 'n' },
-	{ "password-fd", required_argument, NULL, 'P' }, { "code-fd", required_argument, NULL, 'C' },
-	{ "address", required_argument, NULL, 'A' },   { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	       { NULL, 0, NULL, 0 },
+	{ "json", no_argument, NULL, 'j' },
+	{ "plain", no_argument, NULL, 'l' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "color", required_argument, NULL, 'c' },
+	{ "no-input", no_argument, NULL, 'n' },
+	{ "password-fd", required_argument, NULL, 'P' },
+	{ "code-fd", required_argument, NULL, 'C' },
+	{ "address", required_argument, NULL, 'A' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
 };
 
 int cli_connect(struct cli *cli)
@@ -68,14 +75,16 @@ static int read_color(struct cli *cli, const char *text)
 	return say_error(EXIT_USAGE_ERROR, NULL, "--color is auto, always or never");
 }
 
-/* The descriptors of the owner's proof: nothing asks for it yet, but what is no number is wrong today as well. */
+/* The descriptors of the owner's proof: nothing asks for it yet, but what is no number is wrong
+ * today as well. */
 static int check_fd(const char *text)
 {
 	char *end = NULL;
 	long number = strtol(text, &end, 10);
 
 	if (end == text || *end != '\0' || number < 0 || number > 65535) {
-		return say_error(EXIT_USAGE_ERROR, NULL, "not the number of a descriptor: \"%.40s\"", text);
+		return say_error(EXIT_USAGE_ERROR, NULL,
+		                 "not the number of a descriptor: \"%.40s\"", text);
 	}
 	return 0;
 }
@@ -135,8 +144,9 @@ static int unknown_command(const char *name)
 	snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", meant != NULL ? meant : "");
 	char room[2048];
 
-	return say_error(EXIT_USAGE_ERROR, meant != NULL ? hint : "To see what there is: sparekey help",
-			 "no command \"%.80s\"", shown(name, room));
+	return say_error(EXIT_USAGE_ERROR,
+	                 meant != NULL ? hint : "To see what there is: sparekey help",
+	                 "no command \"%.80s\"", shown(name, room));
 }
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -155,15 +165,17 @@ static bool harden(void)
 	static const struct rlimit no_core = { 0, 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 && secret_start() == 0;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
+	       secret_start() == 0;
 }
 
 /* Takes the global options out of the whole line, wherever they stand before "--". */
 static bool is_global(const char *word, bool *ret_has_value)
 {
-	static const char *const plain[] = { "--json", "--plain", "--quiet", "-q", "--verbose", "-v", "--no-input",
-					     "--help", "-h" };
-	static const char *const valued[] = { "--color", "--password-fd", "--code-fd", "--address" };
+	static const char *const plain[] = { "--json", "--plain",    "--quiet", "-q", "--verbose",
+		                             "-v",     "--no-input", "--help",  "-h" };
+	static const char *const valued[] = { "--color", "--password-fd", "--code-fd",
+		                              "--address" };
 
 	*ret_has_value = false;
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
@@ -174,7 +186,8 @@ static bool is_global(const char *word, bool *ret_has_value)
 	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
 		size_t length = strlen(valued[i]);
 
-		if (strncmp(word, valued[i], length) == 0 && (word[length] == '=' || word[length] == '\0')) {
+		if (strncmp(word, valued[i], length) == 0 &&
+		    (word[length] == '=' || word[length] == '\0')) {
 			*ret_has_value = word[length] == '\0';
 			return true;
 		}
@@ -195,7 +208,8 @@ static void gather_globals(int argc, char **argv)
 		for (int moved = 0; moved <= (has_value && i + moved < argc - 1 ? 1 : 0); moved++) {
 			char *word = argv[i + moved];
 
-			memmove(&argv[front + 1], &argv[front], (size_t)(i + moved - front) * sizeof(*argv));
+			memmove(&argv[front + 1], &argv[front],
+			        (size_t)(i + moved - front) * sizeof(*argv));
 			argv[front++] = word;
 		}
 		i += has_value ? 1 : 0;
@@ -217,7 +231,8 @@ int main(int argc, char **argv)
 		code = read_option(&cli, letter);
 	}
 	if (code == 0 && optind == argc) {
-		code = say_error(EXIT_USAGE_ERROR, "To see what there is: sparekey help", "a command is missing");
+		code = say_error(EXIT_USAGE_ERROR, "To see what there is: sparekey help",
+		                 "a command is missing");
 	} else if (code == 0) {
 		code = run(&cli, argc - optind, argv + optind);
 	}

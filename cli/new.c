@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekey new: everything that can be checked is checked before the first is made; a password that could not be shown is
- * revoked again.
+ * sparekey new: everything that can be checked is checked before the first is made; a password that
+ * could not be shown is revoked again.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -23,9 +23,9 @@ struct wanted {
 };
 
 static const struct option options[] = {
-	{ "scope", required_argument, NULL, 's' }, { "account", required_argument, NULL, 'a' },
+	{ "scope", required_argument, NULL, 's' },   { "account", required_argument, NULL, 'a' },
 	{ "expires", required_argument, NULL, 'e' }, { "print", no_argument, NULL, 'p' },
-	{ "inline", no_argument, NULL, 'i' },	   { NULL, 0, NULL, 0 },
+	{ "inline", no_argument, NULL, 'i' },        { NULL, 0, NULL, 0 },
 };
 
 static int add_scope(struct wanted *wanted, const char *scope)
@@ -33,8 +33,8 @@ static int add_scope(struct wanted *wanted, const char *scope)
 	char plain[LIMIT_SCOPE_BYTES + 1];
 
 	if (scope_read(scope, plain) != 0 || wanted->wish.scopes_count == SPAREKEY_SCOPES_MAX) {
-		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.", "not a scope: \"%.80s\"",
-				 scope);
+		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
+		                 "not a scope: \"%.80s\"", scope);
 	}
 	wanted->scopes[wanted->wish.scopes_count++] = scope;
 	wanted->wish.has_scopes = true;
@@ -47,7 +47,8 @@ static int set_expiry(struct wanted *wanted, const char *text)
 
 	wanted->wish.has_expires_at = true;
 	if (!when_read(text, now, &wanted->wish.expires_at)) {
-		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.", "not a time: \"%.80s\"", text);
+		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
+		                 "not a time: \"%.80s\"", text);
 	}
 	if (wanted->wish.expires_at != 0 && wanted->wish.expires_at <= now) {
 		return say_error(EXIT_BAD_DATA, NULL, "\"%.80s\" is in the past", text);
@@ -62,7 +63,9 @@ static int read_option(struct wanted *wanted, int letter)
 		return add_scope(wanted, optarg);
 	case 'a':
 		wanted->wish.account = optarg;
-		return account_check(optarg) == 0 ? 0 : say_error(EXIT_BAD_DATA, NULL, "not an account name");
+		return account_check(optarg) == 0
+		               ? 0
+		               : say_error(EXIT_BAD_DATA, NULL, "not an account name");
 	case 'e':
 		return set_expiry(wanted, optarg);
 	case 'p':
@@ -84,8 +87,9 @@ static int check_label(struct cli *cli, const struct wanted *wanted, const char 
 	struct sparekey_password found;
 
 	if (strlen(text) > 4 * LIMIT_LABEL_BYTES || label_read(text, label) != 0) {
-		return say_error(EXIT_BAD_DATA, "1 to 255 bytes, without control or direction characters.",
-				 "not a label: \"%.200s\"", shown(text, room));
+		return say_error(EXIT_BAD_DATA,
+		                 "1 to 255 bytes, without control or direction characters.",
+		                 "not a label: \"%.200s\"", shown(text, room));
 	}
 	const char *account = wanted->wish.account != NULL ? wanted->wish.account : "";
 	int result = sparekey_find(cli->sparekey, label, account, id);
@@ -97,8 +101,9 @@ static int check_label(struct cli *cli, const struct wanted *wanted, const char 
 	    strcmp(found.label, label) != 0) {
 		return 0; /* the name of an id, not of a label */
 	}
-	return result != 0 ? say_result(cli, result) :
-			     say_error(EXIT_BAD_DATA, NULL, "another password has the label \"%s\"", shown(label, room));
+	return result != 0 ? say_result(cli, result)
+	                   : say_error(EXIT_BAD_DATA, NULL, "another password has the label \"%s\"",
+	                               shown(label, room));
 }
 
 static int check_labels(struct cli *cli, const struct wanted *wanted, int count, char **labels)
@@ -116,8 +121,8 @@ static int check_labels(struct cli *cli, const struct wanted *wanted, int count,
 	return code;
 }
 
-static int show(struct cli *cli, const struct wanted *wanted, const struct sparekey_password *password,
-		const struct secret *secret)
+static int show(struct cli *cli, const struct wanted *wanted,
+                const struct sparekey_password *password, const struct secret *secret)
 {
 	if (cli->json) {
 		output_json_password(password, secret);
@@ -125,7 +130,8 @@ static int show(struct cli *cli, const struct wanted *wanted, const struct spare
 	}
 	if (wanted->print) {
 		fflush(stdout);
-		if (secret_write(secret, STDOUT_FILENO) != 0 || write(STDOUT_FILENO, "\n", 1) != 1) {
+		if (secret_write(secret, STDOUT_FILENO) != 0 ||
+		    write(STDOUT_FILENO, "\n", 1) != 1) {
 			return EXIT_STORE;
 		}
 		return 0;
@@ -133,13 +139,14 @@ static int show(struct cli *cli, const struct wanted *wanted, const struct spare
 	return term_show_secret(cli, password, secret, wanted->in_place);
 }
 
-static void say_made(const struct cli *cli, const struct wanted *wanted, const struct sparekey_password *password)
+static void say_made(const struct cli *cli, const struct wanted *wanted,
+                     const struct sparekey_password *password)
 {
 	char room[2048];
 
 	if (!cli->quiet && !cli->json && !wanted->print) {
 		fprintf(stderr, "Made %s \"%s\". To end it: sparekey revoke %s\n", password->id,
-			shown(password->label, room), password->id);
+		        shown(password->label, room), password->id);
 	}
 }
 
@@ -168,7 +175,8 @@ static int make_one(struct cli *cli, struct wanted *wanted, const char *label)
 	if (code == EXIT_STORE) {
 		clearerr(stdout);
 		sparekey_revoke(cli->sparekey, id);
-		return say_error(code, "It was revoked again.", "the password could not be written out: %s", strerror(errno));
+		return say_error(code, "It was revoked again.",
+		                 "the password could not be written out: %s", strerror(errno));
 	}
 	say_made(cli, wanted, &password);
 	return code;
@@ -204,7 +212,7 @@ int new_command(struct cli *cli, int argc, char **argv)
 	}
 	if (code == 0 && !cli->json && !wanted.print && !isatty(STDOUT_FILENO)) {
 		code = say_error(EXIT_USAGE_ERROR, "Use --print to allow that. Nothing was made.",
-				 "the password would go to something that is not a terminal");
+		                 "the password would go to something that is not a terminal");
 	}
 	if (code == 0) {
 		code = cli_connect(cli);

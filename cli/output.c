@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passwords on stdout: JSON by jansson, tab-separated, a table, a card. A secret never enters jansson's heap: its member is
- * written by write(2) between the pieces.
+ * Passwords on stdout: JSON by jansson, tab-separated, a table, a card. A secret never enters
+ * jansson's heap: its member is written by write(2) between the pieces.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -28,15 +28,15 @@ const char *state_name(enum sparekey_state state)
 	return "unknown";
 }
 
-void scopes_text(const struct sparekey_password *password, const char *separator, const char *any, char *ret_text,
-		 size_t size)
+void scopes_text(const struct sparekey_password *password, const char *separator, const char *any,
+                 char *ret_text, size_t size)
 {
 	size_t length = 0;
 
 	snprintf(ret_text, size, "%s", password->scopes_count == 0 ? any : "");
 	for (unsigned int i = 0; i < password->scopes_count && length < size; i++) {
-		length += (size_t)snprintf(ret_text + length, size - length, "%s%s", i > 0 ? separator : "",
-					   password->scopes[i]);
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
+		                           i > 0 ? separator : "", password->scopes[i]);
 	}
 }
 
@@ -63,12 +63,15 @@ static json_t *json_password(const struct sparekey_password *password)
 	for (unsigned int i = 0; i < password->scopes_count; i++) {
 		json_array_append_new(scopes, json_string(password->scopes[i]));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:n}", "id", password->id, "label",
-			 password->label, "account", password->account, "scopes", scopes, "state",
-			 state_name(password->state), "created_at", json_time(password->created_at), "expires_at",
-			 json_time(password->expires_at), "last_used_at", json_time(password->last_used_at),
-			 "last_used_scope", json_or_null(password->last_used_scope), "last_used_from",
-			 json_or_null(password->last_used_from), "use_count", (json_int_t)password->use_count, "app_id");
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:n}", "id",
+	                 password->id, "label", password->label, "account", password->account,
+	                 "scopes", scopes, "state", state_name(password->state), "created_at",
+	                 json_time(password->created_at), "expires_at",
+	                 json_time(password->expires_at), "last_used_at",
+	                 json_time(password->last_used_at), "last_used_scope",
+	                 json_or_null(password->last_used_scope), "last_used_from",
+	                 json_or_null(password->last_used_from), "use_count",
+	                 (json_int_t)password->use_count, "app_id");
 }
 
 void output_json_passwords(const struct sparekey_password *rows, unsigned int count)
@@ -133,9 +136,10 @@ void output_plain_password(const struct sparekey_password *password)
 	plain_time(password->created_at, created);
 	plain_time(password->expires_at, expires);
 	plain_time(password->last_used_at, used);
-	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%llu\t\n", password->id, shown(password->label, label),
-	       shown(password->account, account), scopes, state_name(password->state), created, expires, used,
-	       password->last_used_scope, shown(password->last_used_from, from), password->use_count);
+	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%llu\t\n", password->id,
+	       shown(password->label, label), shown(password->account, account), scopes,
+	       state_name(password->state), created, expires, used, password->last_used_scope,
+	       shown(password->last_used_from, from), password->use_count);
 }
 
 /* The table: five columns are measured, then padded by display width. */
@@ -145,15 +149,17 @@ struct row {
 	char cells[COLUMNS][400];
 };
 
-static void used_text(const struct sparekey_password *password, long long now, char *ret_text, size_t size)
+static void used_text(const struct sparekey_password *password, long long now, char *ret_text,
+                      size_t size)
 {
 	char when[32];
 	char from[2048];
 
 	when_relative(password->last_used_at, now, when);
-	snprintf(ret_text, size, "%s%s%s%s%.120s", when, password->last_used_scope[0] != '\0' ? ", " : "",
-		 password->last_used_scope, password->last_used_from[0] != '\0' ? ", " : "",
-		 shown(password->last_used_from, from));
+	snprintf(ret_text, size, "%s%s%s%s%.120s", when,
+	         password->last_used_scope[0] != '\0' ? ", " : "", password->last_used_scope,
+	         password->last_used_from[0] != '\0' ? ", " : "",
+	         shown(password->last_used_from, from));
 }
 
 static void fill_row(const struct sparekey_password *password, long long now, struct row *row)
@@ -162,10 +168,10 @@ static void fill_row(const struct sparekey_password *password, long long now, st
 	char when[32];
 
 	snprintf(row->cells[0], sizeof(row->cells[0]), "%s", password->id);
-	snprintf(row->cells[1], sizeof(row->cells[1]), "%.300s%s%s%s", shown(password->label, label),
-		 password->state == SPAREKEY_ACTIVE ? "" : " (",
-		 password->state == SPAREKEY_ACTIVE ? "" : state_name(password->state),
-		 password->state == SPAREKEY_ACTIVE ? "" : ")");
+	snprintf(row->cells[1], sizeof(row->cells[1]), "%.300s%s%s%s",
+	         shown(password->label, label), password->state == SPAREKEY_ACTIVE ? "" : " (",
+	         password->state == SPAREKEY_ACTIVE ? "" : state_name(password->state),
+	         password->state == SPAREKEY_ACTIVE ? "" : ")");
 	scopes_text(password, " ", "any", row->cells[2], sizeof(row->cells[2]));
 	when_relative(password->created_at, now, when);
 	snprintf(row->cells[3], sizeof(row->cells[3]), "%s", when);
@@ -200,7 +206,8 @@ static bool has_color(const struct cli *cli)
 
 static void print_rows(const struct cli *cli, const struct row *rows, unsigned int count)
 {
-	static const struct row head = { { "ID", "LABEL", "FOR", "CREATED", "LAST USED", "EXPIRES" } };
+	static const struct row head = { { "ID", "LABEL", "FOR", "CREATED", "LAST USED",
+		                           "EXPIRES" } };
 	size_t widths[COLUMNS];
 
 	for (unsigned int column = 0; column < COLUMNS; column++) {

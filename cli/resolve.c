@@ -54,7 +54,8 @@ static unsigned int distance_to(const char *typed, const char *label)
 		return best;
 	}
 	best = edit_distance(typed, key);
-	for (char *rest = NULL, *word = strtok_r(key, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+	for (char *rest = NULL, *word = strtok_r(key, " ", &rest); word != NULL;
+	     word = strtok_r(NULL, " ", &rest)) {
 		if (strlen(word) >= 4) {
 			best = least(best, edit_distance(typed, word));
 		}
@@ -71,7 +72,8 @@ static int not_found(struct cli *cli, const char *name)
 	char hint[2100];
 	unsigned int best = UINT32_MAX;
 
-	if (strlen(name) <= LIMIT_LABEL_BYTES && label_fold(name, typed) == 0 && sparekey_list(cli->sparekey, &list) == 0) {
+	if (strlen(name) <= LIMIT_LABEL_BYTES && label_fold(name, typed) == 0 &&
+	    sparekey_list(cli->sparekey, &list) == 0) {
 		for (unsigned int i = 0; i < list.count; i++) {
 			unsigned int distance = distance_to(typed, list.rows[i].label);
 
@@ -86,7 +88,8 @@ static int not_found(struct cli *cli, const char *name)
 	} else {
 		meant = NULL;
 	}
-	int code = say_error(EXIT_NO, meant != NULL ? hint : NULL, "no password \"%s\"", shown(name, room));
+	int code = say_error(EXIT_NO, meant != NULL ? hint : NULL, "no password \"%s\"",
+	                     shown(name, room));
 
 	sparekey_list_free(&list);
 	return code;

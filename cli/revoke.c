@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekey revoke: some by name, or all that match. Names are all resolved first, or nothing happens.
+ * sparekey revoke: some by name, or all that match. Names are all resolved first, or nothing
+ * happens.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -22,9 +23,9 @@ struct wanted {
 };
 
 static const struct option options[] = {
-	{ "all", no_argument, NULL, 'A' },	{ "unused-for", required_argument, NULL, 'u' },
+	{ "all", no_argument, NULL, 'A' },         { "unused-for", required_argument, NULL, 'u' },
 	{ "scope", required_argument, NULL, 's' }, { "dry-run", no_argument, NULL, 'n' },
-	{ "force", no_argument, NULL, 'f' },	{ NULL, 0, NULL, 0 },
+	{ "force", no_argument, NULL, 'f' },       { NULL, 0, NULL, 0 },
 };
 
 static int read_span(struct wanted *wanted, const char *text)
@@ -32,7 +33,8 @@ static int read_span(struct wanted *wanted, const char *text)
 	long long span = 0;
 
 	if (!span_read(text, &span) || span > (long long)time(NULL)) {
-		return say_error(EXIT_BAD_DATA, "A number followed by s, m, h, d, w or y.", "not a span: \"%.80s\"", text);
+		return say_error(EXIT_BAD_DATA, "A number followed by s, m, h, d, w or y.",
+		                 "not a span: \"%.80s\"", text);
 	}
 	wanted->has_filter = true;
 	wanted->filter.unused_since = (long long)time(NULL) - span;
@@ -50,9 +52,9 @@ static int read_option(struct wanted *wanted, int letter)
 	case 's':
 		wanted->has_filter = true;
 		wanted->filter.scope = wanted->scope;
-		return scope_read(optarg, wanted->scope) == 0 ?
-			       0 :
-			       say_error(EXIT_BAD_DATA, NULL, "not a scope: \"%.80s\"", optarg);
+		return scope_read(optarg, wanted->scope) == 0
+		               ? 0
+		               : say_error(EXIT_BAD_DATA, NULL, "not a scope: \"%.80s\"", optarg);
 	case 'n':
 		wanted->dry_run = true;
 		return 0;
@@ -66,13 +68,15 @@ static int read_option(struct wanted *wanted, int letter)
 
 static bool matches(const struct wanted *wanted, const struct sparekey_password *password)
 {
-	long long used = password->last_used_at != 0 ? password->last_used_at : password->created_at;
+	long long used = password->last_used_at != 0 ? password->last_used_at
+	                                             : password->created_at;
 	bool has_scope = wanted->filter.scope == NULL;
 
 	for (unsigned int i = 0; i < password->scopes_count && !has_scope; i++) {
 		has_scope = strcmp(password->scopes[i], wanted->scope) == 0;
 	}
-	return has_scope && (wanted->filter.unused_since == 0 || used < wanted->filter.unused_since);
+	return has_scope &&
+	       (wanted->filter.unused_since == 0 || used < wanted->filter.unused_since);
 }
 
 static void say_would(const struct cli *cli, const struct sparekey_password *password)
@@ -96,8 +100,9 @@ static int confirm(const struct cli *cli, const struct wanted *wanted, unsigned 
 		return 0;
 	}
 	if (cli->no_input || !isatty(STDIN_FILENO)) {
-		return say_error(EXIT_USAGE_ERROR, "Use --force to do it without asking. Nothing was revoked.",
-				 "this would revoke %u, and nobody can be asked", count);
+		return say_error(EXIT_USAGE_ERROR,
+		                 "Use --force to do it without asking. Nothing was revoked.",
+		                 "this would revoke %u, and nobody can be asked", count);
 	}
 	snprintf(question, sizeof(question), "This revokes %u. Type the number to go on: ", count);
 	if (!term_ask(question, line, sizeof(line))) {
@@ -167,7 +172,8 @@ static int revoke_named(struct cli *cli, const struct wanted *wanted, int count,
 		}
 		code = say_result(cli, sparekey_revoke(cli->sparekey, rows[i].id));
 		if (code == 0) {
-			say_done(cli, "Revoked %s \"%s\". It stopped working now.\n", rows[i].id, shown(rows[i].label, room));
+			say_done(cli, "Revoked %s \"%s\". It stopped working now.\n", rows[i].id,
+			         shown(rows[i].label, room));
 		}
 	}
 	if (code == 0 && cli->json) {
@@ -190,8 +196,10 @@ int revoke_command(struct cli *cli, int argc, char **argv)
 		return code;
 	}
 	if ((wanted.all || wanted.has_filter) == (optind < argc)) {
-		return say_error(EXIT_USAGE_ERROR, "sparekey revoke PASSWORD..., or --all, --unused-for SPAN, --scope SCOPE",
-				 "which ones? Either names, or a rule");
+		return say_error(
+			EXIT_USAGE_ERROR,
+			"sparekey revoke PASSWORD..., or --all, --unused-for SPAN, --scope SCOPE",
+			"which ones? Either names, or a rule");
 	}
 	if (optind < argc) {
 		return revoke_named(cli, &wanted, argc - optind, argv + optind);

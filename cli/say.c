@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tool says: results on stdout, errors and hints on stderr. One error is one line, then what to do.
+ * What the tool says: results on stdout, errors and hints on stderr. One error is one line, then
+ * what to do.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -46,7 +47,8 @@ void say_done(const struct cli *cli, const char *format, ...)
 int say_end(int code)
 {
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		return say_error(EXIT_STORE, NULL, "the output cannot be written: %s", strerror(errno));
+		return say_error(EXIT_STORE, NULL, "the output cannot be written: %s",
+		                 strerror(errno));
 	}
 	return code;
 }
@@ -106,5 +108,5 @@ int say_result(const struct cli *cli, int result)
 		return say_error(EXIT_BUG, NULL, "%s", strerror(-result));
 	}
 	return say_error(exit_code_of((enum sparekey_error)result), NULL, "%s",
-			 shown(sparekey_error_text(cli->sparekey), room));
+	                 shown(sparekey_error_text(cli->sparekey), room));
 }

@@ -16,7 +16,8 @@ static void keep_setting(void *data, const char *name, const char *value)
 	json_object_set_new(data, name, json_string(value));
 }
 
-static void print_status(const struct cli *cli, const json_t *status, const char *version, unsigned int count)
+static void print_status(const struct cli *cli, const json_t *status, const char *version,
+                         unsigned int count)
 {
 	const char *name = NULL;
 	json_t *value = NULL;
@@ -30,9 +31,12 @@ static void print_status(const struct cli *cli, const json_t *status, const char
 		printf("%s\t%s\t%u\n", version, sparekey_way(cli->sparekey), count);
 		return;
 	}
-	printf("Broker     %s\nReached    %s\nPasswords  %u\nSettings\n", version, sparekey_way(cli->sparekey), count);
-	json_object_foreach(json_object_get(status, "settings"), name, value) {
-		printf("  %-18s %s\n", name, json_string_value(value)[0] != '\0' ? json_string_value(value) : "(none)");
+	printf("Broker     %s\nReached    %s\nPasswords  %u\nSettings\n", version,
+	       sparekey_way(cli->sparekey), count);
+	json_object_foreach(json_object_get(status, "settings"), name, value)
+	{
+		printf("  %-18s %s\n", name,
+		       json_string_value(value)[0] != '\0' ? json_string_value(value) : "(none)");
 	}
 }
 
@@ -58,8 +62,9 @@ int status_command(struct cli *cli, int argc, char **argv)
 	if (code == 0) {
 		code = say_result(cli, sparekey_list(cli->sparekey, &list));
 	}
-	json_t *status = json_pack("{s:s, s:s, s:i, s:o}", "version", version, "reached", sparekey_way(cli->sparekey),
-				   "passwords", (int)list.count, "settings", settings);
+	json_t *status = json_pack("{s:s, s:s, s:i, s:o}", "version", version, "reached",
+	                           sparekey_way(cli->sparekey), "passwords", (int)list.count,
+	                           "settings", settings);
 
 	if (code == 0) {
 		print_status(cli, status, version, list.count);

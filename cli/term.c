@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal: questions, secrets without echo, and the one showing of a new password on the alternate screen, which leaves
- * nothing in the scrollback. A flag says that Ctrl-C came, the only state of this file: a signal handler has nowhere else to
- * put it.
+ * The terminal: questions, secrets without echo, and the one showing of a new password on the
+ * alternate screen, which leaves nothing in the scrollback. A flag says that Ctrl-C came, the only
+ * state of this file: a signal handler has nowhere else to put it.
  */
 #include <bsd/readpassphrase.h>
 #include <errno.h>
@@ -71,7 +71,8 @@ static void describe(const struct sparekey_password *password, char *ret_text, s
 	scopes_text(password, ", ", "any service", scopes, sizeof(scopes));
 	when_rfc3339(password->expires_at, until);
 	snprintf(ret_text, size, "It is shown once and stored nowhere. For: %s. %s%s.\n", scopes,
-		 password->expires_at == 0 ? "Never expires" : "Expires ", password->expires_at == 0 ? "" : until);
+	         password->expires_at == 0 ? "Never expires" : "Expires ",
+	         password->expires_at == 0 ? "" : until);
 }
 
 static bool write_page(const struct sparekey_password *password, const struct secret *secret)
@@ -82,20 +83,22 @@ static bool write_page(const struct sparekey_password *password, const struct se
 
 	snprintf(head, sizeof(head), "Password for \"%s\":\n\n    ", shown(password->label, label));
 	describe(password, text, sizeof(text));
-	return write_all(head) && secret_write(secret, STDOUT_FILENO) == 0 && write_all("\n\n") && write_all(text);
+	return write_all(head) && secret_write(secret, STDOUT_FILENO) == 0 && write_all("\n\n") &&
+	       write_all(text);
 }
 
-int term_show_secret(const struct cli *cli, const struct sparekey_password *password, const struct secret *secret,
-		     bool is_inline)
+int term_show_secret(const struct cli *cli, const struct sparekey_password *password,
+                     const struct secret *secret, bool is_inline)
 {
 	const char *term = getenv("TERM");
 	bool in_place = is_inline || cli->no_input || term == NULL || strcmp(term, "dumb") == 0 ||
-			!isatty(STDIN_FILENO);
+	                !isatty(STDIN_FILENO);
 	struct sigaction before;
 
 	fflush(stdout);
 	catch_interrupts(&before);
-	bool is_written = (in_place || write_all("\033[?1049h\033[H\033[2J")) && write_page(password, secret);
+	bool is_written = (in_place || write_all("\033[?1049h\033[H\033[2J")) &&
+	                  write_page(password, secret);
 
 	if (is_written && !in_place) {
 		is_written = write_all("Press Enter when you have it.\n");
@@ -133,7 +136,8 @@ int term_read_secret(const struct cli *cli, const char *prompt, struct secret *s
 		return read_stdin(secret);
 	}
 	if (cli->no_input) {
-		return say_error(EXIT_USAGE_ERROR, "Give it on stdin.", "--no-input forbids to ask for the password");
+		return say_error(EXIT_USAGE_ERROR, "Give it on stdin.",
+		                 "--no-input forbids to ask for the password");
 	}
 	catch_interrupts(&before);
 	char *text = (char *)secret_buffer(secret);
@@ -142,7 +146,8 @@ int term_read_secret(const struct cli *cli, const char *prompt, struct secret *s
 	sigaction(SIGINT, &before, NULL);
 	if (got == NULL || interrupted) {
 		secret_clear(secret);
-		return interrupted ? EXIT_INTERRUPTED : say_error(EXIT_STORE, NULL, "the terminal cannot be read");
+		return interrupted ? EXIT_INTERRUPTED
+		                   : say_error(EXIT_STORE, NULL, "the terminal cannot be read");
 	}
 	secret_set_length(secret, strnlen(text, SECRET_CAPACITY));
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Times and spans as people write and read them. Dates are the user's local ones: "2027-01-31" lasts until that day ends.
+ * Times and spans as people write and read them. Dates are the user's local ones: "2027-01-31"
+ * lasts until that day ends.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +18,8 @@ struct unit {
 	long long seconds;
 };
 
-static const struct unit units[] = { { 's', 1 },       { 'm', 60 },	   { 'h', 3600 },
-				     { 'd', 86400 }, { 'w', 7 * 86400 }, { 'y', 365LL * 86400 } };
+static const struct unit units[] = { { 's', 1 },     { 'm', 60 },        { 'h', 3600 },
+	                             { 'd', 86400 }, { 'w', 7 * 86400 }, { 'y', 365LL * 86400 } };
 
 bool span_read(const char *text, long long *ret_seconds)
 {
@@ -50,7 +51,9 @@ static bool date_read(const char *text, long long *ret_at)
 	int month = 0;
 	int length = 0;
 
-	if (strlen(text) != 10 || sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day.tm_mday, &length) != 3 || length != 10) {
+	if (strlen(text) != 10 ||
+	    sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day.tm_mday, &length) != 3 ||
+	    length != 10) {
 		return false;
 	}
 	day.tm_year = year - 1900;
@@ -88,7 +91,8 @@ void when_rfc3339(long long at, char ret_text[static 32])
 	time_t time = (time_t)at;
 	struct tm utc;
 
-	if (gmtime_r(&time, &utc) == NULL || strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+	if (gmtime_r(&time, &utc) == NULL ||
+	    strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
 		snprintf(ret_text, 32, "?");
 	}
 }
@@ -100,8 +104,8 @@ void when_relative(long long at, long long now, char ret_text[static 32])
 		const char *one;
 		const char *many;
 	} steps[] = { { 365LL * 86400, "year", "years" }, { 30LL * 86400, "month", "months" },
-		      { 7 * 86400, "week", "weeks" },	  { 86400, "day", "days" },
-		      { 3600, "hour", "hours" },	  { 60, "min", "min" } };
+		      { 7 * 86400, "week", "weeks" },     { 86400, "day", "days" },
+		      { 3600, "hour", "hours" },          { 60, "min", "min" } };
 	long long apart = at > now ? at - now : now - at;
 
 	if (at == 0) {
@@ -110,13 +114,14 @@ void when_relative(long long at, long long now, char ret_text[static 32])
 	}
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		/* Months begin at two, weeks at two: "9 days ago" says more than "1 week ago". */
-		long long least = i == 1 || i == 2 || i == 0 ? 2 * steps[i].seconds : steps[i].seconds;
+		long long least = i == 1 || i == 2 || i == 0 ? 2 * steps[i].seconds
+		                                             : steps[i].seconds;
 
 		if (apart >= least) {
 			long long count = apart / steps[i].seconds;
 
 			snprintf(ret_text, 32, "%s%lld %s%s", at > now ? "in " : "", count,
-				 count == 1 ? steps[i].one : steps[i].many, at > now ? "" : " ago");
+			         count == 1 ? steps[i].one : steps[i].many, at > now ? "" : " ago");
 			return;
 		}
 	}

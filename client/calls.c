@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operations of the contract as functions. The caller's thread. Secrets go out and come in by pipes, so that no copy stays
- * in libdbus.
+ * The operations of the contract as functions. The caller's thread. Secrets go out and come in by
+ * pipes, so that no copy stays in libdbus.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,8 @@ static bool append_empty(DBusMessageIter *at)
 	return codec_dict_open(at, &dict) && codec_dict_close(at, &dict);
 }
 
-static bool append_texts(DBusMessageIter *at, int type, const char *const *texts, unsigned int count)
+static bool append_texts(DBusMessageIter *at, int type, const char *const *texts,
+                         unsigned int count)
 {
 	DBusMessageIter array;
 	const char signature[] = { (char)type, '\0' };
@@ -32,25 +33,28 @@ static bool append_texts(DBusMessageIter *at, int type, const char *const *texts
 		return false;
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		if (type == DBUS_TYPE_STRING ? !codec_append_string(&array, texts[i]) :
-					       !codec_append_path(&array, texts[i])) {
+		if (type == DBUS_TYPE_STRING ? !codec_append_string(&array, texts[i])
+		                             : !codec_append_path(&array, texts[i])) {
 			return false;
 		}
 	}
 	return dbus_message_iter_close_container(at, &array);
 }
 
-static bool dict_texts(DBusMessageIter *dict, const char *key, int type, const char *const *texts, unsigned int count)
+static bool dict_texts(DBusMessageIter *dict, const char *key, int type, const char *const *texts,
+                       unsigned int count)
 {
 	DBusMessageIter entry;
 	DBusMessageIter value;
 	const char signature[] = { DBUS_TYPE_ARRAY, (char)type, '\0' };
 
 	return codec_dict_entry_open(dict, key, signature, &entry, &value) &&
-	       append_texts(&value, type, texts, count) && codec_dict_entry_close(dict, &entry, &value);
+	       append_texts(&value, type, texts, count) &&
+	       codec_dict_entry_close(dict, &entry, &value);
 }
 
-static DBusMessage *manager_method(const struct sparekey *sparekey, const char *member, DBusMessageIter *ret_body)
+static DBusMessage *manager_method(const struct sparekey *sparekey, const char *member,
+                                   DBusMessageIter *ret_body)
 {
 	DBusMessage *call = client_method(sparekey, PATH_BROKER, NAME_MANAGER, member);
 
@@ -69,7 +73,8 @@ static int receive(struct sparekey *sparekey, int fd, struct secret *secret)
 	secret_clear(secret);
 	while (count > 0) {
 		if (poll(&wait, 1, CALL_MS) <= 0) {
-			return client_fail(sparekey, SPAREKEY_NO_BROKER, "the secret did not arrive");
+			return client_fail(sparekey, SPAREKEY_NO_BROKER,
+			                   "the secret did not arrive");
 		}
 		count = secret_read_some(secret, fd);
 	}
@@ -77,7 +82,8 @@ static int receive(struct sparekey *sparekey, int fd, struct secret *secret)
 		return (int)count;
 	}
 	if (secret_length(secret) == 0) {
-		return client_fail(sparekey, SPAREKEY_FAILED, "somebody else took the secret: revoke that password");
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "somebody else took the secret: revoke that password");
 	}
 	return 0;
 }
@@ -88,9 +94,10 @@ static bool append_wish(DBusMessageIter *body, const struct sparekey_wish *wish)
 
 	return codec_append_string(body, wish->label) && codec_dict_open(body, &dict) &&
 	       (!wish->has_scopes ||
-		dict_texts(&dict, "scopes", DBUS_TYPE_STRING, wish->scopes, wish->scopes_count)) &&
+	        dict_texts(&dict, "scopes", DBUS_TYPE_STRING, wish->scopes, wish->scopes_count)) &&
 	       (wish->account == NULL || codec_dict_string(&dict, "account", wish->account)) &&
-	       (!wish->has_expires_at || codec_dict_uint64(&dict, "expires_at", (uint64_t)wish->expires_at)) &&
+	       (!wish->has_expires_at ||
+	        codec_dict_uint64(&dict, "expires_at", (uint64_t)wish->expires_at)) &&
 	       codec_dict_close(body, &dict);
 }
 
@@ -101,13 +108,16 @@ static void read_id(const char *path, char ret_id[24])
 	snprintf(ret_id, 24, "%.23s", slash != NULL ? slash + 1 : path);
 }
 
-static int take_created(struct sparekey *sparekey, DBusMessage *reply, char ret_id[24], struct secret *secret)
+static int take_created(struct sparekey *sparekey, DBusMessage *reply, char ret_id[24],
+                        struct secret *secret)
 {
 	const char *path = NULL;
 	int fd = -1;
 
-	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID)) {
-		return client_fail(sparekey, SPAREKEY_FAILED, "the broker's answer was not understood");
+	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_UNIX_FD,
+	                           &fd, DBUS_TYPE_INVALID)) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "the broker's answer was not understood");
 	}
 	read_id(path, ret_id);
 	int result = receive(sparekey, fd, secret);
@@ -117,7 +127,7 @@ static int take_created(struct sparekey *sparekey, DBusMessage *reply, char ret_
 }
 
 int sparekey_create(struct sparekey *sparekey, const struct sparekey_wish *wish, char ret_id[24],
-		    struct secret *ret_secret)
+                    struct secret *ret_secret)
 {
 	DBusMessageIter body;
 	DBusMessage *reply = NULL;
@@ -144,7 +154,8 @@ int sparekey_find(struct sparekey *sparekey, const char *name, const char *accou
 	DBusMessage *call = manager_method(sparekey, "FindPassword", &body);
 
 	if (call == NULL || !codec_append_string(&body, name) || !codec_dict_open(&body, &dict) ||
-	    (account != NULL && !codec_dict_string(&dict, "account", account)) || !codec_dict_close(&body, &dict)) {
+	    (account != NULL && !codec_dict_string(&dict, "account", account)) ||
+	    !codec_dict_close(&body, &dict)) {
 		return -ENOMEM;
 	}
 	int result = client_ask(sparekey, call, CALL_MS, &reply);
@@ -155,14 +166,16 @@ int sparekey_find(struct sparekey *sparekey, const char *name, const char *accou
 	if (dbus_message_get_args(reply, NULL, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID)) {
 		read_id(path, ret_id);
 	} else {
-		result = client_fail(sparekey, SPAREKEY_FAILED, "the broker's answer was not understood");
+		result = client_fail(sparekey, SPAREKEY_FAILED,
+		                     "the broker's answer was not understood");
 	}
 	dbus_message_unref(reply);
 	return result;
 }
 
-static DBusMessage *password_method(const struct sparekey *sparekey, const char *id, const char *interface,
-				    const char *member, DBusMessageIter *ret_body)
+static DBusMessage *password_method(const struct sparekey *sparekey, const char *id,
+                                    const char *interface, const char *member,
+                                    DBusMessageIter *ret_body)
 {
 	char path[80];
 
@@ -179,7 +192,8 @@ int sparekey_get(struct sparekey *sparekey, const char *id, struct sparekey_pass
 {
 	DBusMessageIter body;
 	DBusMessage *reply = NULL;
-	DBusMessage *call = password_method(sparekey, id, "org.freedesktop.DBus.Properties", "GetAll", &body);
+	DBusMessage *call = password_method(sparekey, id, "org.freedesktop.DBus.Properties",
+	                                    "GetAll", &body);
 
 	if (call == NULL || !codec_append_string(&body, NAME_PASSWORD)) {
 		return -ENOMEM;
@@ -194,15 +208,16 @@ int sparekey_get(struct sparekey *sparekey, const char *id, struct sparekey_pass
 	return result;
 }
 
-static int list_page(struct sparekey *sparekey, const char *after, struct sparekey_list *list, unsigned int *ret_count)
+static int list_page(struct sparekey *sparekey, const char *after, struct sparekey_list *list,
+                     unsigned int *ret_count)
 {
 	DBusMessageIter body;
 	DBusMessageIter dict;
 	DBusMessage *reply = NULL;
 	DBusMessage *call = manager_method(sparekey, "ListPasswords", &body);
 
-	if (call == NULL || !codec_dict_open(&body, &dict) || !codec_dict_string(&dict, "after", after) ||
-	    !codec_dict_close(&body, &dict)) {
+	if (call == NULL || !codec_dict_open(&body, &dict) ||
+	    !codec_dict_string(&dict, "after", after) || !codec_dict_close(&body, &dict)) {
 		return -ENOMEM;
 	}
 	int result = client_ask(sparekey, call, CALL_MS, &reply);
@@ -278,18 +293,21 @@ int sparekey_rename(struct sparekey *sparekey, const char *id, const char *label
 	DBusMessageIter body;
 	DBusMessage *call = password_method(sparekey, id, NAME_PASSWORD, "Rename", &body);
 
-	return call != NULL && codec_append_string(&body, label) && append_empty(&body) ? ask_nothing(sparekey, call) :
-											   -ENOMEM;
+	return call != NULL && codec_append_string(&body, label) && append_empty(&body)
+	               ? ask_nothing(sparekey, call)
+	               : -ENOMEM;
 }
 
-int sparekey_set_scopes(struct sparekey *sparekey, const char *id, const char *const *scopes, unsigned int count)
+int sparekey_set_scopes(struct sparekey *sparekey, const char *id, const char *const *scopes,
+                        unsigned int count)
 {
 	DBusMessageIter body;
 	DBusMessage *call = password_method(sparekey, id, NAME_PASSWORD, "SetScopes", &body);
 
-	return call != NULL && append_texts(&body, DBUS_TYPE_STRING, scopes, count) && append_empty(&body) ?
-		       ask_nothing(sparekey, call) :
-		       -ENOMEM;
+	return call != NULL && append_texts(&body, DBUS_TYPE_STRING, scopes, count) &&
+	                       append_empty(&body)
+	               ? ask_nothing(sparekey, call)
+	               : -ENOMEM;
 }
 
 int sparekey_set_expiry(struct sparekey *sparekey, const char *id, long long expires_at)
@@ -297,9 +315,10 @@ int sparekey_set_expiry(struct sparekey *sparekey, const char *id, long long exp
 	DBusMessageIter body;
 	DBusMessage *call = password_method(sparekey, id, NAME_PASSWORD, "SetExpiry", &body);
 
-	return call != NULL && codec_append_uint64(&body, (uint64_t)expires_at) && append_empty(&body) ?
-		       ask_nothing(sparekey, call) :
-		       -ENOMEM;
+	return call != NULL && codec_append_uint64(&body, (uint64_t)expires_at) &&
+	                       append_empty(&body)
+	               ? ask_nothing(sparekey, call)
+	               : -ENOMEM;
 }
 
 static bool append_filter(DBusMessageIter *body, const struct sparekey_filter *filter)
@@ -309,11 +328,13 @@ static bool append_filter(DBusMessageIter *body, const struct sparekey_filter *f
 	return codec_dict_open(body, &dict) &&
 	       (filter->scope == NULL || codec_dict_string(&dict, "scope", filter->scope)) &&
 	       (filter->account == NULL || codec_dict_string(&dict, "account", filter->account)) &&
-	       (filter->unused_since == 0 || codec_dict_uint64(&dict, "unused_since", (uint64_t)filter->unused_since)) &&
+	       (filter->unused_since == 0 ||
+	        codec_dict_uint64(&dict, "unused_since", (uint64_t)filter->unused_since)) &&
 	       codec_dict_close(body, &dict) && append_empty(body);
 }
 
-int sparekey_revoke_all(struct sparekey *sparekey, const struct sparekey_filter *filter, unsigned int *ret_count)
+int sparekey_revoke_all(struct sparekey *sparekey, const struct sparekey_filter *filter,
+                        unsigned int *ret_count)
 {
 	DBusMessageIter body;
 	DBusMessage *reply = NULL;

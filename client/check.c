@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Questions about a secret, and about the broker itself. The caller's thread. A secret goes out by a pipe: it fits one.
+ * Questions about a secret, and about the broker itself. The caller's thread. A secret goes out by
+ * a pipe: it fits one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ static bool append_secret(DBusMessageIter *body, const struct secret *secret)
 		return false;
 	}
 	bool is_done = secret_write(secret, ends[1]) == 0 &&
-		       dbus_message_iter_append_basic(body, DBUS_TYPE_UNIX_FD, &ends[0]);
+	               dbus_message_iter_append_basic(body, DBUS_TYPE_UNIX_FD, &ends[0]);
 
 	close(ends[0]);
 	close(ends[1]);
@@ -32,27 +33,31 @@ static bool append_secret(DBusMessageIter *body, const struct secret *secret)
 static int check_descriptors(struct sparekey *sparekey)
 {
 	if (!dbus_connection_can_send_type(sparekey->connection, DBUS_TYPE_UNIX_FD)) {
-		return client_fail(sparekey, SPAREKEY_NOT_SUPPORTED, "this connection cannot carry descriptors");
+		return client_fail(sparekey, SPAREKEY_NOT_SUPPORTED,
+		                   "this connection cannot carry descriptors");
 	}
 	return 0;
 }
 
-int sparekey_verify(struct sparekey *sparekey, const struct secret *secret, const char *scope, const char *account,
-		    const char *remote, struct sparekey_password *ret_password)
+int sparekey_verify(struct sparekey *sparekey, const struct secret *secret, const char *scope,
+                    const char *account, const char *remote, struct sparekey_password *ret_password)
 {
 	DBusMessageIter body;
 	DBusMessageIter dict;
 	DBusMessage *reply = NULL;
 	int result = check_descriptors(sparekey);
-	DBusMessage *call = client_method(sparekey, PATH_BROKER, NAME_VERIFIER, "VerifyByFileDescriptor");
+	DBusMessage *call = client_method(sparekey, PATH_BROKER, NAME_VERIFIER,
+	                                  "VerifyByFileDescriptor");
 
 	if (result != 0 || call == NULL) {
 		return result != 0 ? result : -ENOMEM;
 	}
 	dbus_message_iter_init_append(call, &body);
-	if (!append_secret(&body, secret) || !codec_append_string(&body, scope) || !codec_dict_open(&body, &dict) ||
+	if (!append_secret(&body, secret) || !codec_append_string(&body, scope) ||
+	    !codec_dict_open(&body, &dict) ||
 	    (account != NULL && !codec_dict_string(&dict, "account", account)) ||
-	    (remote != NULL && !codec_dict_string(&dict, "remote", remote)) || !codec_dict_close(&body, &dict)) {
+	    (remote != NULL && !codec_dict_string(&dict, "remote", remote)) ||
+	    !codec_dict_close(&body, &dict)) {
 		dbus_message_unref(call);
 		return -ENOMEM;
 	}
@@ -90,19 +95,22 @@ static int take_identity(void *data, const char *key, DBusMessageIter *value)
 	return 0;
 }
 
-int sparekey_identify(struct sparekey *sparekey, const struct secret *secret, struct sparekey_identity *ret_identity)
+int sparekey_identify(struct sparekey *sparekey, const struct secret *secret,
+                      struct sparekey_identity *ret_identity)
 {
 	DBusMessageIter body;
 	DBusMessageIter dict;
 	DBusMessage *reply = NULL;
 	int result = check_descriptors(sparekey);
-	DBusMessage *call = client_method(sparekey, PATH_BROKER, NAME_MANAGER, "IdentifyByFileDescriptor");
+	DBusMessage *call = client_method(sparekey, PATH_BROKER, NAME_MANAGER,
+	                                  "IdentifyByFileDescriptor");
 
 	if (result != 0 || call == NULL) {
 		return result != 0 ? result : -ENOMEM;
 	}
 	dbus_message_iter_init_append(call, &body);
-	if (!append_secret(&body, secret) || !codec_dict_open(&body, &dict) || !codec_dict_close(&body, &dict)) {
+	if (!append_secret(&body, secret) || !codec_dict_open(&body, &dict) ||
+	    !codec_dict_close(&body, &dict)) {
 		dbus_message_unref(call);
 		return -ENOMEM;
 	}
@@ -116,11 +124,14 @@ int sparekey_identify(struct sparekey *sparekey, const struct secret *secret, st
 	return result;
 }
 
-/* The value of one property of the Manager: `ret_value` stands inside the variant of `ret_reply`, which is the caller's. */
-static int get_property(struct sparekey *sparekey, const char *name, DBusMessage **ret_reply, DBusMessageIter *ret_value)
+/* The value of one property of the Manager: `ret_value` stands inside the variant of `ret_reply`,
+ * which is the caller's. */
+static int get_property(struct sparekey *sparekey, const char *name, DBusMessage **ret_reply,
+                        DBusMessageIter *ret_value)
 {
 	DBusMessageIter body;
-	DBusMessage *call = client_method(sparekey, PATH_BROKER, "org.freedesktop.DBus.Properties", "Get");
+	DBusMessage *call = client_method(sparekey, PATH_BROKER, "org.freedesktop.DBus.Properties",
+	                                  "Get");
 
 	if (call == NULL) {
 		return -ENOMEM;
@@ -136,7 +147,8 @@ static int get_property(struct sparekey *sparekey, const char *name, DBusMessage
 		dbus_message_iter_init(*ret_reply, &body);
 		if (dbus_message_iter_get_arg_type(&body) != DBUS_TYPE_VARIANT) {
 			dbus_message_unref(*ret_reply);
-			return client_fail(sparekey, SPAREKEY_FAILED, "the broker's answer was not understood");
+			return client_fail(sparekey, SPAREKEY_FAILED,
+			                   "the broker's answer was not understood");
 		}
 		dbus_message_iter_recurse(&body, ret_value);
 	}
@@ -185,7 +197,8 @@ static int take_setting(void *data, const char *key, DBusMessageIter *value)
 	return 0;
 }
 
-int sparekey_settings(struct sparekey *sparekey, void (*row)(void *data, const char *name, const char *value), void *data)
+int sparekey_settings(struct sparekey *sparekey,
+                      void (*row)(void *data, const char *name, const char *value), void *data)
 {
 	struct settings_walk walk = { row, data };
 	DBusMessage *reply = NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reaching a broker: the peer socket first, since there nobody listens in; a bus to have it started; at last one of our own for this
- * connection. The caller's thread. Connection, authentication and Hello are driven here, since libdbus's time-outs do not cover them.
- * Only unix: addresses are used: an address in the environment must start no program and reach no network.
+ * Reaching a broker: the peer socket first, since there nobody listens in; a bus to have it
+ * started; at last one of our own for this connection. The caller's thread. Connection,
+ * authentication and Hello are driven here, since libdbus's time-outs do not cover them. Only unix:
+ * addresses are used: an address in the environment must start no program and reach no network.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -63,7 +64,8 @@ int client_open(struct sparekey *sparekey, const char *address)
 	long until = now_ms() + CONNECT_MS;
 
 	if (strncmp(address, "unix:", strlen("unix:")) != 0) {
-		return client_fail(sparekey, SPAREKEY_NO_BROKER, "only unix: addresses are used, not \"%.100s\"", address);
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "only unix: addresses are used, not \"%.100s\"", address);
 	}
 	sparekey->connection = dbus_connection_open_private(address, &error);
 	if (sparekey->connection == NULL) {
@@ -74,7 +76,8 @@ int client_open(struct sparekey *sparekey, const char *address)
 	dbus_connection_set_exit_on_disconnect(sparekey->connection, FALSE);
 	if (!is_ours(sparekey->connection)) {
 		drop(sparekey);
-		return client_fail(sparekey, SPAREKEY_NO_BROKER, "another user listens at \"%.150s\"", address);
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "another user listens at \"%.150s\"", address);
 	}
 	while (dbus_connection_get_is_connected(sparekey->connection) &&
 	       !dbus_connection_get_is_authenticated(sparekey->connection) && now_ms() < until) {
@@ -82,12 +85,14 @@ int client_open(struct sparekey *sparekey, const char *address)
 	}
 	if (!dbus_connection_get_is_authenticated(sparekey->connection)) {
 		drop(sparekey);
-		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no answer at \"%.150s\"", address);
+		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no answer at \"%.150s\"",
+		                   address);
 	}
 	return 0;
 }
 
-DBusMessage *client_method(const struct sparekey *sparekey, const char *path, const char *interface, const char *member)
+DBusMessage *client_method(const struct sparekey *sparekey, const char *path, const char *interface,
+                           const char *member)
 {
 	const char *destination = sparekey->owner[0] != '\0' ? sparekey->owner : NULL;
 
@@ -100,14 +105,17 @@ static int read_error(struct sparekey *sparekey, DBusMessage *reply)
 	const char *text = NULL;
 	enum sparekey_error result = error_from_name(dbus_message_get_error_name(reply));
 
-	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID) || text[0] == '\0') {
+	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID) ||
+	    text[0] == '\0') {
 		text = error_text(result);
 	}
 	return client_fail(sparekey, (int)result, "%s", text);
 }
 
-/* A reply counts only from whom it was asked: on a bus anybody can send one with a guessed serial. */
-static bool is_answer(const struct sparekey *sparekey, DBusMessage *message, dbus_uint32_t serial, bool from_bus)
+/* A reply counts only from whom it was asked: on a bus anybody can send one with a guessed serial.
+ */
+static bool is_answer(const struct sparekey *sparekey, DBusMessage *message, dbus_uint32_t serial,
+                      bool from_bus)
 {
 	int type = dbus_message_get_type(message);
 	const char *expected = from_bus ? DBUS_SERVICE_DBUS : sparekey->owner;
@@ -116,12 +124,15 @@ static bool is_answer(const struct sparekey *sparekey, DBusMessage *message, dbu
 	    dbus_message_get_reply_serial(message) != serial) {
 		return false;
 	}
-	/* A bus always names the sender; who names none is at the other end of a socket of its own. */
+	/* A bus always names the sender; who names none is at the other end of a socket of its own.
+	 */
 	return expected[0] == '\0' || dbus_message_get_sender(message) == NULL ||
-	       dbus_message_has_sender(message, expected) || dbus_message_has_sender(message, DBUS_SERVICE_DBUS);
+	       dbus_message_has_sender(message, expected) ||
+	       dbus_message_has_sender(message, DBUS_SERVICE_DBUS);
 }
 
-static DBusMessage *wait_for(struct sparekey *sparekey, dbus_uint32_t serial, bool from_bus, int timeout_ms)
+static DBusMessage *wait_for(struct sparekey *sparekey, dbus_uint32_t serial, bool from_bus,
+                             int timeout_ms)
 {
 	long until = now_ms() + timeout_ms;
 
@@ -137,13 +148,15 @@ static DBusMessage *wait_for(struct sparekey *sparekey, dbus_uint32_t serial, bo
 		}
 		long left = until - now_ms();
 
-		if (left <= 0 || !dbus_connection_read_write(sparekey->connection, left > 100 ? 100 : (int)left)) {
+		if (left <= 0 || !dbus_connection_read_write(sparekey->connection,
+		                                             left > 100 ? 100 : (int)left)) {
 			return NULL;
 		}
 	}
 }
 
-int client_ask(struct sparekey *sparekey, DBusMessage *call, int timeout_ms, DBusMessage **ret_reply)
+int client_ask(struct sparekey *sparekey, DBusMessage *call, int timeout_ms,
+               DBusMessage **ret_reply)
 {
 	dbus_uint32_t serial = 0;
 	bool from_bus = call != NULL && dbus_message_has_destination(call, DBUS_SERVICE_DBUS);
@@ -170,9 +183,11 @@ int client_ask(struct sparekey *sparekey, DBusMessage *call, int timeout_ms, DBu
 	return 0;
 }
 
-static int ask_bus(struct sparekey *sparekey, const char *member, const char *name, DBusMessage **ret_reply)
+static int ask_bus(struct sparekey *sparekey, const char *member, const char *name,
+                   DBusMessage **ret_reply)
 {
-	DBusMessage *call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, member);
+	DBusMessage *call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+	                                                 DBUS_INTERFACE_DBUS, member);
 	dbus_uint32_t flags = 0;
 
 	if (call != NULL && name != NULL) {
@@ -240,8 +255,8 @@ static const char *runtime_directory(void)
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	struct stat status;
 
-	if (runtime == NULL || runtime[0] != '/' || lstat(runtime, &status) < 0 || !S_ISDIR(status.st_mode) ||
-	    status.st_uid != geteuid()) {
+	if (runtime == NULL || runtime[0] != '/' || lstat(runtime, &status) < 0 ||
+	    !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
 		return NULL;
 	}
 	return runtime;
@@ -286,8 +301,8 @@ static void prefer_peer(struct sparekey *sparekey)
 static int open_bus(struct sparekey *sparekey)
 {
 	const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
-	int result = address != NULL && address[0] != '\0' ? open_address(sparekey, address) :
-							      open_below_runtime(sparekey, "bus");
+	int result = address != NULL && address[0] != '\0' ? open_address(sparekey, address)
+	                                                   : open_below_runtime(sparekey, "bus");
 
 	if (result == 0) {
 		prefer_peer(sparekey);

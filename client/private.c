@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A broker for one connection, where there is no bus and no broker: started with a listening socket handed over as systemd does
- * (sd_listen_fds(3)), ended with the connection. The caller's thread. The socket lies in a fresh directory of ours alone.
+ * A broker for one connection, where there is no bus and no broker: started with a listening socket
+ * handed over as systemd does (sd_listen_fds(3)), ended with the connection. The caller's thread.
+ * The socket lies in a fresh directory of ours alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,13 +58,15 @@ static int make_socket(struct sparekey *sparekey, char *ret_path, size_t size)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", ret_path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4) < 0) {
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 4) < 0) {
 		return -errno;
 	}
 	return fd;
 }
 
-/* In the child: only async-signal-safe calls besides setenv, which no thread of ours can disturb. */
+/* In the child: only async-signal-safe calls besides setenv, which no thread of ours can disturb.
+ */
 static void become_broker(int fd, int errors, const char *path)
 {
 	char pid[24];
@@ -101,16 +104,20 @@ static int why_not_started(struct sparekey *sparekey, const char *program)
 		sparekey->broker = 0;
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 74) {
-		return client_fail(sparekey, SPAREKEY_STORAGE_FAILED, "the broker refused its store");
+		return client_fail(sparekey, SPAREKEY_STORAGE_FAILED,
+		                   "the broker refused its store");
 	}
-	return client_fail(sparekey, SPAREKEY_NO_BROKER, "the broker %.200s did not start", program);
+	return client_fail(sparekey, SPAREKEY_NO_BROKER, "the broker %.200s did not start",
+	                   program);
 }
 
-/* One question without a descriptor: libdbus loses those that arrive together with the end of authentication. */
+/* One question without a descriptor: libdbus loses those that arrive together with the end of
+ * authentication. */
 static int first_word(struct sparekey *sparekey)
 {
 	DBusMessage *reply = NULL;
-	int result = client_ask(sparekey, client_method(sparekey, "/", DBUS_INTERFACE_PEER, "Ping"), CALL_MS, &reply);
+	int result = client_ask(sparekey, client_method(sparekey, "/", DBUS_INTERFACE_PEER, "Ping"),
+	                        CALL_MS, &reply);
 
 	if (result == 0) {
 		dbus_message_unref(reply);
@@ -127,7 +134,8 @@ int client_start_private(struct sparekey *sparekey)
 	int fd = make_socket(sparekey, socket_path, sizeof(socket_path));
 
 	if (fd < 0) {
-		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no broker, and none could be started: %s", strerror(-fd));
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "no broker, and none could be started: %s", strerror(-fd));
 	}
 	/* What it logs matters only if it does not start. Neither end ever blocks. */
 	if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0) {
@@ -144,7 +152,8 @@ int client_start_private(struct sparekey *sparekey)
 	sparekey->broker_errors = errors[0];
 	if (sparekey->broker < 0) {
 		sparekey->broker = 0;
-		return client_fail(sparekey, SPAREKEY_NO_BROKER, "no broker, and none could be started");
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "no broker, and none could be started");
 	}
 	snprintf(address, sizeof(address), "unix:path=%s", socket_path);
 	int result = client_open(sparekey, address);
@@ -163,7 +172,8 @@ void client_stop_private(struct sparekey *sparekey)
 
 	if (sparekey->broker > 0) {
 		kill(sparekey->broker, SIGTERM);
-		for (unsigned int waited = 0; waited < ENDING_MS / 10 && waitpid(sparekey->broker, NULL, WNOHANG) == 0;
+		for (unsigned int waited = 0;
+		     waited < ENDING_MS / 10 && waitpid(sparekey->broker, NULL, WNOHANG) == 0;
 		     waited++) {
 			nanosleep(&pause, NULL);
 		}

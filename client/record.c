@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Password records out of messages. The caller's thread. What a broker says is cut to fit, never trusted to.
+ * Password records out of messages. The caller's thread. What a broker says is cut to fit, never
+ * trusted to.
  */
 #include "client/record.h"
 
@@ -36,13 +37,15 @@ static void take_scopes(DBusMessageIter *value, struct sparekey_password *passwo
 		return;
 	}
 	dbus_message_iter_recurse(value, &item);
-	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING && password->scopes_count < SPAREKEY_SCOPES_MAX;
+	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING &&
+	       password->scopes_count < SPAREKEY_SCOPES_MAX;
 	     dbus_message_iter_next(&item)) {
 		take_text(&item, password->scopes[password->scopes_count++], SPAREKEY_SCOPE_BYTES);
 	}
 }
 
-static int take_text_entry(struct sparekey_password *password, const char *key, DBusMessageIter *value)
+static int take_text_entry(struct sparekey_password *password, const char *key,
+                           DBusMessageIter *value)
 {
 	if (strcmp(key, "Id") == 0 || strcmp(key, "id") == 0) {
 		take_text(value, password->id, sizeof(password->id));
@@ -99,7 +102,8 @@ int record_read_rows(DBusMessage *reply, struct sparekey_list *list, unsigned in
 	}
 	dbus_message_iter_init(reply, &array);
 	unsigned int more = (unsigned int)dbus_message_iter_get_element_count(&array);
-	struct sparekey_password *rows = reallocarray(list->rows, list->count + (size_t)more + 1, sizeof(*rows));
+	struct sparekey_password *rows = reallocarray(list->rows, list->count + (size_t)more + 1,
+	                                              sizeof(*rows));
 
 	if (rows == NULL) {
 		return -ENOMEM;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What both ends of the D-Bus contract write and read: strings, times, scopes and a{sv} dictionaries.
+ * What both ends of the D-Bus contract write and read: strings, times, scopes and a{sv}
+ * dictionaries.
  *
- * A message belongs to whoever made it; nothing here keeps a reference, and strings that are read belong to the message.
- * One thread: that of the connection. libdbus aborts the process when it is handed text that is not UTF-8, a path that is
- * none, or a key that is neither, so every text is checked before it is appended: a string is escaped, a path is refused.
+ * A message belongs to whoever made it; nothing here keeps a reference, and strings that are read
+ * belong to the message. One thread: that of the connection. libdbus aborts the process when it is
+ * handed text that is not UTF-8, a path that is none, or a key that is neither, so every text is
+ * checked before it is appended: a string is escaped, a path is refused.
  *
- * Refused: dbus_message_append_args and get_args, since a variadic call with a wrong type is not noticed by the compiler,
- * and since get_args gives an error text where the callers need an outcome.
+ * Refused: dbus_message_append_args and get_args, since a variadic call with a wrong type is not
+ * noticed by the compiler, and since get_args gives an error text where the callers need an
+ * outcome.
  */
 #include "protocol/codec.h"
 
@@ -82,7 +85,8 @@ bool codec_append_scopes(DBusMessageIter *at, const struct scope_set *scopes)
 {
 	DBusMessageIter array;
 
-	if (!dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING_AS_STRING, &array)) {
+	if (!dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING_AS_STRING,
+	                                      &array)) {
 		return false;
 	}
 	for (unsigned int i = 0; i < scopes->count; i++) {
@@ -104,8 +108,8 @@ bool codec_dict_close(DBusMessageIter *at, DBusMessageIter *dict)
 	return dbus_message_iter_close_container(at, dict);
 }
 
-bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature, DBusMessageIter *ret_entry,
-			   DBusMessageIter *ret_value)
+bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature,
+                           DBusMessageIter *ret_entry, DBusMessageIter *ret_value)
 {
 	if (!dbus_message_iter_open_container(dict, DBUS_TYPE_DICT_ENTRY, NULL, ret_entry)) {
 		return false;
@@ -128,7 +132,8 @@ bool codec_dict_entry_close(DBusMessageIter *dict, DBusMessageIter *entry, DBusM
 }
 
 /* Closes an entry whose value has been written, or gives up one whose value could not be. */
-static bool entry_end(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value, bool written)
+static bool entry_end(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value,
+                      bool written)
 {
 	if (!written) {
 		dbus_message_iter_abandon_container(entry, value);

@@ -9,9 +9,9 @@
 #include "protocol/scope.h"
 
 /*
- * Reading and writing the values both sides use. Writers return false when memory has run out (the message is then to be
- * dropped). libdbus aborts the process on invalid UTF-8 of our own, so every string writer replaces a string that is not
- * valid UTF-8 by its text_escape form.
+ * Reading and writing the values both sides use. Writers return false when memory has run out (the
+ * message is then to be dropped). libdbus aborts the process on invalid UTF-8 of our own, so every
+ * string writer replaces a string that is not valid UTF-8 by its text_escape form.
  */
 
 bool codec_append_string(DBusMessageIter *at, const char *value);
@@ -30,16 +30,17 @@ bool codec_dict_uint32(DBusMessageIter *dict, const char *key, uint32_t value);
 bool codec_dict_uint64(DBusMessageIter *dict, const char *key, uint64_t value);
 bool codec_dict_scopes(DBusMessageIter *dict, const char *key, const struct scope_set *scopes);
 /* Opens an entry {key, variant of signature}; the value is written to `ret_value`; then close. */
-bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature, DBusMessageIter *ret_entry,
-			   DBusMessageIter *ret_value);
+bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature,
+                           DBusMessageIter *ret_entry, DBusMessageIter *ret_value);
 bool codec_dict_entry_close(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value);
 
-/* Walks the a{sv} at `at`: `entry` gets each key and an iterator inside its variant; a non-zero return ends the walk and
- * is returned. `at` itself is not moved. 0 for an empty dictionary. */
+/* Walks the a{sv} at `at`: `entry` gets each key and an iterator inside its variant; a non-zero
+ * return ends the walk and is returned. `at` itself is not moved. 0 for an empty dictionary. */
 typedef int codec_entry_fn(void *data, const char *key, DBusMessageIter *value);
 int codec_dict_each(const DBusMessageIter *at, codec_entry_fn *entry, void *data);
 
-/* Reads one value of exactly that type; false if it is of another. Strings belong to the message. */
+/* Reads one value of exactly that type; false if it is of another. Strings belong to the message.
+ */
 bool codec_read_string(DBusMessageIter *value, const char **ret_value);
 bool codec_read_path(DBusMessageIter *value, const char **ret_value);
 bool codec_read_bool(DBusMessageIter *value, bool *ret_value);
@@ -47,7 +48,8 @@ bool codec_read_uint32(DBusMessageIter *value, uint32_t *ret_value);
 bool codec_read_uint64(DBusMessageIter *value, uint64_t *ret_value);
 bool codec_read_int64(DBusMessageIter *value, int64_t *ret_value);
 
-/* Reads an array of strings into a set. Returns 0, SPAREKEY_INVALID_ARGS (another type) or SPAREKEY_INVALID_SCOPE. */
+/* Reads an array of strings into a set. Returns 0, SPAREKEY_INVALID_ARGS (another type) or
+ * SPAREKEY_INVALID_SCOPE. */
 int codec_read_scopes(DBusMessageIter *value, struct scope_set *ret_scopes);
 
 #endif

@@ -105,11 +105,11 @@ static bool walk_shows(struct walk *walk, int32_t point, int32_t next)
 /* Decomposes and composes again as `options` say. */
 static bool read_points(const char *text, int options, struct points *ret_points)
 {
-	utf8proc_option_t chosen =
-		(utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | options);
-	utf8proc_ssize_t count =
-		utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strlen(text),
-				   ret_points->at, POINTS, chosen);
+	utf8proc_option_t chosen = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE |
+	                                               options);
+	utf8proc_ssize_t count = utf8proc_decompose((const utf8proc_uint8_t *)text,
+	                                            (utf8proc_ssize_t)strlen(text), ret_points->at,
+	                                            POINTS, chosen);
 
 	if (count < 0 || count > POINTS) {
 		return false;
@@ -125,7 +125,7 @@ static bool read_points(const char *text, int options, struct points *ret_points
 /* Writes code points first to end as UTF-8 into `size` bytes, NUL included; false if they do not
  * fit. */
 static bool write_points(const struct points *points, size_t first, size_t end, char *ret_text,
-			 size_t size)
+                         size_t size)
 {
 	size_t length = 0;
 
@@ -197,7 +197,7 @@ int account_check(const char *text)
 	while (length > 0) {
 		int32_t point;
 		utf8proc_ssize_t count = utf8proc_iterate((const utf8proc_uint8_t *)text,
-							  (utf8proc_ssize_t)length, &point);
+		                                          (utf8proc_ssize_t)length, &point);
 
 		if (count <= 0 || is_hidden(point)) {
 			return SPAREKEY_INVALID_ARGS;
@@ -246,13 +246,13 @@ static char letter_of(int32_t point)
 
 /* How one code point of `count` bytes at `text` is shown. */
 static size_t escape_point(const char *text, size_t count, int32_t point, bool shows,
-			   char ret_piece[static PIECE])
+                           char ret_piece[static PIECE])
 {
 	int length;
 
 	if (point < 0) {
 		length = snprintf(ret_piece, PIECE, "\\x{%02x}",
-				  (unsigned int)(unsigned char)text[0]);
+		                  (unsigned int)(unsigned char)text[0]);
 	} else if (letter_of(point) != '\0') {
 		length = snprintf(ret_piece, PIECE, "\\%c", letter_of(point));
 	} else if (!shows) {
@@ -278,8 +278,8 @@ size_t text_escape(const char *text, char *ret_text, size_t size)
 		char piece[PIECE];
 		int32_t next;
 		size_t next_count = next_point(text + count, &next);
-		size_t length =
-			escape_point(text, count, point, walk_shows(&walk, point, next), piece);
+		size_t length = escape_point(text, count, point, walk_shows(&walk, point, next),
+		                             piece);
 
 		if (written + length >= size) {
 			break;

@@ -3,26 +3,28 @@
 #define PROTOCOL_LIMITS_H
 
 /*
- * Every bound on what comes from outside, with its unit. Sizes of text are in bytes without the final NUL.
+ * Every bound on what comes from outside, with its unit. Sizes of text are in bytes without the
+ * final NUL.
  */
 
-#define LIMIT_SECRET_BYTES 1024u       /* a secret as it is given, one final newline not counted */
-#define LIMIT_SECRET_WAIT_MS 5000u     /* from a descriptor's arrival to its end of file */
-#define LIMIT_LABEL_BYTES 255u         /* after trimming and NFC */
-#define LIMIT_LABEL_KEY_BYTES 1023u    /* a label after case folding */
+#define LIMIT_SECRET_BYTES 1024u    /* a secret as it is given, one final newline not counted */
+#define LIMIT_SECRET_WAIT_MS 5000u  /* from a descriptor's arrival to its end of file */
+#define LIMIT_LABEL_BYTES 255u      /* after trimming and NFC */
+#define LIMIT_LABEL_KEY_BYTES 1023u /* a label after case folding */
 #define LIMIT_ACCOUNT_BYTES 255u
 #define LIMIT_REMOTE_BYTES 255u        /* as given */
 #define LIMIT_REMOTE_SHOWN_BYTES 1023u /* as recorded, escaped */
 #define LIMIT_SCOPE_BYTES 32u
-#define LIMIT_SCOPES 64u               /* in one password */
-#define LIMIT_USE_SCOPES 64u           /* scopes whose uses are counted apart, for one password */
-#define LIMIT_PAGE_ROWS 1000u          /* of one list call; also the most GetManagedObjects answers */
-#define LIMIT_OPTIONS 64u              /* entries in one options dictionary */
-#define LIMIT_BUSY_WAIT_MS 2000u       /* how long a request waits for another process's lock on the store */
-#define LIMIT_CALLS_PER_CALLER 64u     /* calls under way for one connection */
-#define LIMIT_CALLS 1024u              /* calls under way in all */
-#define LIMIT_PEERS 64u                /* authenticated peer connections of one uid */
-#define LIMIT_PEERS_SILENT 16u         /* peer connections not authenticated yet */
-#define LIMIT_PEER_SILENCE_MS 5000u    /* how long such a one may live */
+#define LIMIT_SCOPES 64u      /* in one password */
+#define LIMIT_USE_SCOPES 64u  /* scopes whose uses are counted apart, for one password */
+#define LIMIT_PAGE_ROWS 1000u /* of one list call; also the most GetManagedObjects answers */
+#define LIMIT_OPTIONS 64u     /* entries in one options dictionary */
+#define LIMIT_BUSY_WAIT_MS                                                                         \
+	2000u /* how long a request waits for another process's lock on the store */
+#define LIMIT_CALLS_PER_CALLER 64u  /* calls under way for one connection */
+#define LIMIT_CALLS 1024u           /* calls under way in all */
+#define LIMIT_PEERS 64u             /* authenticated peer connections of one uid */
+#define LIMIT_PEERS_SILENT 16u      /* peer connections not authenticated yet */
+#define LIMIT_PEER_SILENCE_MS 5000u /* how long such a one may live */
 
 #endif

@@ -171,7 +171,7 @@ static unsigned int correct(struct symbols *symbols, struct sums sums)
 }
 
 void password_read(const struct secret *typed, struct secret *ret_text,
-		   struct password_reading *ret_reading)
+                   struct password_reading *ret_reading)
 {
 	struct password_reading reading = { .form = PASSWORD_MALFORMED };
 	struct symbols symbols = { .count = 0 };

@@ -192,7 +192,7 @@ int scope_set_parse(const char *text, char separator, struct scope_set *ret_set)
 }
 
 void scope_set_format(const struct scope_set *set, char separator,
-		      char ret_text[static SCOPE_SET_TEXT])
+                      char ret_text[static SCOPE_SET_TEXT])
 {
 	char *at = ret_text;
 

@@ -29,7 +29,7 @@ struct secret {
 };
 
 static_assert(sizeof(struct secret) == offsetof(struct secret, bytes) + SECRET_CAPACITY,
-	      "an overrun of bytes must hit the guard page, not padding");
+              "an overrun of bytes must hit the guard page, not padding");
 
 struct secret_pool {
 	struct secret *kept;

@@ -7,12 +7,14 @@
 #include <sys/types.h>
 
 /*
- * A secret: at most SECRET_CAPACITY bytes in libsodium's guarded memory (locked, not dumped, canaries and no-access
- * pages around it), wiped when freed. A pool keeps a few of them mapped, since guarding afresh costs five system
- * calls and three page faults each time. Not for several threads at once: a worker may read a secret that the loop has lent
- * to its job, it never frees one.
+ * A secret: at most SECRET_CAPACITY bytes in libsodium's guarded memory (locked, not dumped,
+ * canaries and no-access pages around it), wiped when freed. A pool keeps a few of them mapped,
+ * since guarding afresh costs five system calls and three page faults each time. Not for several
+ * threads at once: a worker may read a secret that the loop has lent to its job, it never frees
+ * one.
  */
-#define SECRET_CAPACITY 1026u /* LIMIT_SECRET_BYTES, a newline, and one byte that shows it is too long */
+#define SECRET_CAPACITY                                                                            \
+	1026u /* LIMIT_SECRET_BYTES, a newline, and one byte that shows it is too long */
 
 struct secret;
 struct secret_pool;
@@ -20,7 +22,8 @@ struct secret_pool;
 /* Starts libsodium; once, before anything else here. Returns 0 or -ENOSYS. */
 int secret_start(void);
 
-/* A pool that keeps up to `keep` free secrets. It must outlive its secrets. Returns 0 or -ENOMEM. */
+/* A pool that keeps up to `keep` free secrets. It must outlive its secrets. Returns 0 or -ENOMEM.
+ */
 int secret_pool_new(unsigned int keep, struct secret_pool **ret_pool);
 struct secret_pool *secret_pool_free(struct secret_pool *pool);
 
@@ -39,7 +42,8 @@ size_t secret_length(const struct secret *secret);
 unsigned char *secret_buffer(struct secret *secret);
 void secret_set_length(struct secret *secret, size_t length);
 
-/* Replaces the content. Returns 0, or -EMSGSIZE for more than SECRET_CAPACITY bytes; then it is left as it was. */
+/* Replaces the content. Returns 0, or -EMSGSIZE for more than SECRET_CAPACITY bytes; then it is
+ * left as it was. */
 int secret_set(struct secret *secret, const void *bytes, size_t length);
 /* Empties and wipes. */
 void secret_clear(struct secret *secret);
@@ -48,10 +52,11 @@ void secret_chomp(struct secret *secret);
 /* Compares in constant time for equal lengths. */
 bool secret_equal(const struct secret *a, const struct secret *b);
 
-/* Appends what one read(2) of `fd` gives. Returns bytes read, 0 at the end, -EMSGSIZE when it is full, -errno of read.
- * EINTR is retried. */
+/* Appends what one read(2) of `fd` gives. Returns bytes read, 0 at the end, -EMSGSIZE when it is
+ * full, -errno of read. EINTR is retried. */
 ssize_t secret_read_some(struct secret *secret, int fd);
-/* Writes all of it to `fd`, retrying EINTR and short writes; blocks if fd does. Returns 0 or -errno. */
+/* Writes all of it to `fd`, retrying EINTR and short writes; blocks if fd does. Returns 0 or
+ * -errno. */
 int secret_write(const struct secret *secret, int fd);
 
 #define SECRET_AUTO __attribute__((cleanup(secret_freep))) struct secret *

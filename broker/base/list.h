@@ -5,17 +5,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A doubly linked ring with the links inside the members. A link that is in no list points at itself. */
+/* A doubly linked ring with the links inside the members. A link that is in no list points at
+ * itself. */
 struct list {
 	struct list *next;
 	struct list *previous;
 };
 
-#define list_entry(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
-#define list_each(link, head) for (struct list *link = (head)->next; link != (head); link = link->next)
+#define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define list_each(link, head)                                                                      \
+	for (struct list *link = (head)->next; link != (head); link = link->next)
 /* Safe when the body unlinks `link` (and nothing else). */
-#define list_each_safe(link, head) \
-	for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
+#define list_each_safe(link, head)                                                                 \
+	for (struct list *link = (head)->next, *link##_next = link->next; link != (head);          \
 	     link = link##_next, link##_next = link->next)
 
 static inline void list_start(struct list *list)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: one line, one write(2), so that lines of two processes never mix. Loop thread. Nothing is kept open: systemd or the
- * shell gave us stderr.
+ * The log: one line, one write(2), so that lines of two processes never mix. Loop thread. Nothing
+ * is kept open: systemd or the shell gave us stderr.
  */
 #include "base/log.h"
 
@@ -47,7 +47,8 @@ const char *log_quote(const char *text, char *ret_text, size_t size)
 		if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
 			ret_text[length++] = (char)byte;
 		} else {
-			length += (size_t)snprintf(ret_text + length, size - length, "\\x%02X", byte);
+			length += (size_t)snprintf(ret_text + length, size - length, "\\x%02X",
+			                           byte);
 		}
 	}
 	ret_text[length++] = '"';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main loop. One thread. A callback may free anything on the loop, itself included: what is freed during a turn is only
- * marked, and released at the turn's end. Refused: epoll, which takes a descriptor once only while libdbus watches it twice.
+ * The main loop. One thread. A callback may free anything on the loop, itself included: what is
+ * freed during a turn is only marked, and released at the turn's end. Refused: epoll, which takes a
+ * descriptor once only while libdbus watches it twice.
  */
 #include "base/loop.h"
 
@@ -130,7 +131,8 @@ static bool run_hooks(struct loop *loop)
 	return has_more;
 }
 
-/* Milliseconds poll may sleep: at most `timeout_ms` (-1: no such bound) and until the next timer. */
+/* Milliseconds poll may sleep: at most `timeout_ms` (-1: no such bound) and until the next timer.
+ */
 static int sleep_ms(const struct loop *loop, int timeout_ms)
 {
 	uint64_t now = now_ms(loop);
@@ -156,7 +158,8 @@ static int fill(struct loop *loop, size_t *ret_count)
 	size_t count = 0;
 
 	if (loop->polled_room < loop->watches_count) {
-		struct pollfd *polled = reallocarray(loop->polled, 2 * loop->watches_count, sizeof(*polled));
+		struct pollfd *polled = reallocarray(loop->polled, 2 * loop->watches_count,
+		                                     sizeof(*polled));
 
 		if (polled == NULL) {
 			return -ENOMEM;
@@ -169,7 +172,8 @@ static int fill(struct loop *loop, size_t *ret_count)
 
 		watch->revents = 0;
 		if (watch->events != 0 && !watch->is_dead) {
-			loop->polled[count++] = (struct pollfd){ .fd = watch->fd, .events = watch->events };
+			loop->polled[count++] = (struct pollfd){ .fd = watch->fd,
+				                                 .events = watch->events };
 		}
 	}
 	*ret_count = count;
@@ -260,8 +264,9 @@ int loop_run(struct loop *loop)
 	return result;
 }
 
-int loop_watch_new(struct loop *loop, int fd, short events, void (*ready)(void *data, short revents), void *data,
-		   struct loop_watch **ret_watch)
+int loop_watch_new(struct loop *loop, int fd, short events,
+                   void (*ready)(void *data, short revents), void *data,
+                   struct loop_watch **ret_watch)
 {
 	struct loop_watch *watch = calloc(1, sizeof(*watch));
 
@@ -298,7 +303,8 @@ struct loop_watch *loop_watch_free(struct loop_watch *watch)
 	return NULL;
 }
 
-int loop_timer_new(struct loop *loop, void (*due)(void *data), void *data, struct loop_timer **ret_timer)
+int loop_timer_new(struct loop *loop, void (*due)(void *data), void *data,
+                   struct loop_timer **ret_timer)
 {
 	struct loop_timer *timer = calloc(1, sizeof(*timer));
 
@@ -342,7 +348,8 @@ struct loop_timer *loop_timer_free(struct loop_timer *timer)
 	return NULL;
 }
 
-int loop_hook_new(struct loop *loop, bool (*prepare)(void *data), void *data, struct loop_hook **ret_hook)
+int loop_hook_new(struct loop *loop, bool (*prepare)(void *data), void *data,
+                  struct loop_hook **ret_hook)
 {
 	struct loop_hook *hook = calloc(1, sizeof(*hook));
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker pool, the only place that starts threads. The loop thread owns the pool; workers share the two queues under
- * one lock and tell the loop by an eventfd. Threads start with the first job: an idle broker has none.
+ * The worker pool, the only place that starts threads. The loop thread owns the pool; workers share
+ * the two queues under one lock and tell the loop by an eventfd. Threads start with the first job:
+ * an idle broker has none.
  */
 #include "base/workers.h"
 
@@ -85,7 +86,8 @@ static struct job *next_job(struct workers *workers, bool has_worked)
 	while (workers->waiting.first == NULL && !workers->is_stopping) {
 		if (!is_fresh) {
 			pthread_cond_wait(&workers->wake, &workers->lock);
-		} else if (pthread_cond_timedwait(&workers->wake, &workers->lock, &until) == ETIMEDOUT) {
+		} else if (pthread_cond_timedwait(&workers->wake, &workers->lock, &until) ==
+		           ETIMEDOUT) {
 			is_fresh = false;
 			pthread_mutex_unlock(&workers->lock);
 			workers->rest();
@@ -111,7 +113,8 @@ static void *work(void *data)
 	bool has_worked = false;
 
 	pthread_mutex_lock(&workers->lock);
-	for (struct job *job = next_job(workers, false); job != NULL; job = next_job(workers, has_worked)) {
+	for (struct job *job = next_job(workers, false); job != NULL;
+	     job = next_job(workers, has_worked)) {
 		pthread_mutex_unlock(&workers->lock);
 		job->run(job);
 		has_worked = true;
@@ -166,18 +169,21 @@ static int start_tools(struct workers *workers)
 	if (workers->event_fd < 0) {
 		return -errno;
 	}
-	return loop_watch_new(workers->loop, workers->event_fd, POLLIN, finished_ready, workers, &workers->watch);
+	return loop_watch_new(workers->loop, workers->event_fd, POLLIN, finished_ready, workers,
+	                      &workers->watch);
 }
 
 int workers_new(struct loop *loop, unsigned int count, unsigned int rest_ms, void (*rest)(void),
-		struct workers **ret_workers)
+                struct workers **ret_workers)
 {
 	struct workers *workers = calloc(1, sizeof(*workers));
 
 	if (workers == NULL) {
 		return -ENOMEM;
 	}
-	*workers = (struct workers){ .loop = loop, .count = count, .rest_ms = rest_ms, .rest = rest, .event_fd = -1 };
+	*workers = (struct workers){
+		.loop = loop, .count = count, .rest_ms = rest_ms, .rest = rest, .event_fd = -1
+	};
 	int result = start_tools(workers);
 
 	workers->threads = calloc(count, sizeof(*workers->threads));
@@ -203,7 +209,8 @@ static void start_threads(struct workers *workers)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (workers->started < workers->count &&
-	       pthread_create(&workers->threads[workers->started], &attributes, work, workers) == 0) {
+	       pthread_create(&workers->threads[workers->started], &attributes, work, workers) ==
+	               0) {
 		workers->started++;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -249,7 +256,8 @@ struct workers *workers_free(struct workers *workers)
 		return NULL;
 	}
 	stop_threads(workers);
-	for (struct job *job = queue_take(&workers->waiting); job != NULL; job = queue_take(&workers->waiting)) {
+	for (struct job *job = queue_take(&workers->waiting); job != NULL;
+	     job = queue_take(&workers->waiting)) {
 		job->cancelled = true;
 		queue_put(&workers->finished, job);
 	}

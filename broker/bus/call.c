@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One method call from arrival to answer. Loop thread. A call is charged to its caller before anything is kept for it, and
- * always answered: by its encoder or by one error. What was made for a caller who is gone is undone.
+ * One method call from arrival to answer. Loop thread. A call is charged to its caller before
+ * anything is kept for it, and always answered: by its encoder or by one error. What was made for a
+ * caller who is gone is undone.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -25,14 +26,16 @@ int call_say(struct call *call, int result, const char *format, ...)
 	return result;
 }
 
-/* The rule tells of those who go from now on; whether the caller went before that, a question after it tells. */
+/* The rule tells of those who go from now on; whether the caller went before that, a question after
+ * it tells. */
 static void ask_presence(struct call *call)
 {
-	DBusMessage *question = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
-							     "NameHasOwner");
+	DBusMessage *question = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+	                                                     DBUS_INTERFACE_DBUS, "NameHasOwner");
 	const char *name = call->caller->name;
 
-	if (question != NULL && dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
+	if (question != NULL &&
+	    dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
 		dbus_connection_send(call->connection, question, &call->presence);
 	}
 	if (question != NULL) {
@@ -49,9 +52,9 @@ static void watch_caller(struct call *call, bool watch)
 		return;
 	}
 	snprintf(rule, sizeof(rule),
-		 "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-		 "member='NameOwnerChanged',arg0='%s'",
-		 call->caller->name);
+	         "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+	         "member='NameOwnerChanged',arg0='%s'",
+	         call->caller->name);
 	if (watch) {
 		dbus_bus_add_match(call->connection, rule, NULL);
 		ask_presence(call);
@@ -117,13 +120,16 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 	if (dbus_message_get_no_reply(message)) {
 		return;
 	}
-	const char *text = what[0] != '\0' ? what : error_text(result > 0 ? (enum sparekey_error)result : SPAREKEY_FAILED);
+	const char *text = what[0] != '\0' ? what
+	                                   : error_text(result > 0 ? (enum sparekey_error)result
+	                                                           : SPAREKEY_FAILED);
 	DBusMessage *reply = NULL;
 
 	if (dbus_validate_utf8(text, NULL)) {
 		reply = dbus_message_new_error(message, error_name(result), text);
 	} else {
-		reply = dbus_message_new_error(message, error_name(result), "an argument is not valid");
+		reply = dbus_message_new_error(message, error_name(result),
+		                               "an argument is not valid");
 	}
 	if (reply == NULL || !dbus_connection_send(connection, reply, NULL)) {
 		log_event(LOG_LEVEL_ERROR, "reply-lost", "reason=memory");
@@ -135,7 +141,8 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 
 static void undone(struct request *request, int result)
 {
-	log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=caller-gone", request->in.id, result);
+	log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=caller-gone", request->in.id,
+	          result);
 	free(request);
 }
 
@@ -145,7 +152,8 @@ static void undo(struct call *call)
 	struct request *request = calloc(1, sizeof(*request));
 
 	if (request == NULL) {
-		log_event(LOG_LEVEL_ERROR, "undo-failed", "id=%s reason=memory", call->request.password.id);
+		log_event(LOG_LEVEL_ERROR, "undo-failed", "id=%s reason=memory",
+		          call->request.password.id);
 		return;
 	}
 	request->operation = OPERATION_REVOKE;
@@ -165,7 +173,8 @@ static bool send_reply(struct call *call)
 		}
 		dbus_message_iter_init_append(call->reply, &call->body);
 	}
-	is_sent = !call->failed && (call->method->encode == NULL || call->method->encode(call, &call->body));
+	is_sent = !call->failed &&
+	          (call->method->encode == NULL || call->method->encode(call, &call->body));
 	if (is_sent && !dbus_message_get_no_reply(call->message)) {
 		is_sent = dbus_connection_send(call->connection, call->reply, NULL);
 	}
@@ -175,7 +184,8 @@ static bool send_reply(struct call *call)
 static void log_fault(const struct call *call, int result)
 {
 	if (result < 0 && result != -ECANCELED) {
-		log_event(LOG_LEVEL_ERROR, "call-failed", "member=%s error=%d", call->method->member, -result);
+		log_event(LOG_LEVEL_ERROR, "call-failed", "member=%s error=%d",
+		          call->method->member, -result);
 	}
 }
 
@@ -193,7 +203,8 @@ void call_finish(struct call *call, int result)
 		undo(call);
 	}
 	if (!is_told && !gone) {
-		error_reply(call->connection, call->message, result != 0 ? result : -ENOMEM, call->request.what);
+		error_reply(call->connection, call->message, result != 0 ? result : -ENOMEM,
+		            call->request.what);
 	}
 	call_free(call);
 }
@@ -248,7 +259,8 @@ static enum operation operation_of(const struct call *call)
 	if (call->object == OBJECT_PASSWORD) {
 		return OPERATION_GET;
 	}
-	return call->object == OBJECT_PASSWORDS && call->request.row != NULL ? OPERATION_LIST : OPERATION_NONE;
+	return call->object == OBJECT_PASSWORDS && call->request.row != NULL ? OPERATION_LIST
+	                                                                     : OPERATION_NONE;
 }
 
 static void submit(struct call *call)
@@ -258,7 +270,8 @@ static void submit(struct call *call)
 	service_submit(call->door->service, &call->request);
 }
 
-/* A secret that could not be read is, for Verify, malformed like any other; the journal counts it. */
+/* A secret that could not be read is, for Verify, malformed like any other; the journal counts it.
+ */
 static void secret_arrived(struct call *call, int result)
 {
 	if (result != 0) {
@@ -266,12 +279,15 @@ static void secret_arrived(struct call *call, int result)
 	}
 	if (result != 0 && call->method->operation != OPERATION_VERIFY) {
 		call_finish(call, call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "%s",
-					   result == -EMSGSIZE ? "the secret is over 1024 bytes" :
-								 "the secret did not end within 5 seconds"));
+		                           result == -EMSGSIZE
+		                                   ? "the secret is over 1024 bytes"
+		                                   : "the secret did not end within 5 seconds"));
 		return;
 	}
-	if (secret_length(call->request.secret) == 0 && call->method->operation == OPERATION_IDENTIFY) {
-		call_finish(call, call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "the secret is empty"));
+	if (secret_length(call->request.secret) == 0 &&
+	    call->method->operation == OPERATION_IDENTIFY) {
+		call_finish(call,
+		            call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "the secret is empty"));
 		return;
 	}
 	submit(call);
@@ -294,12 +310,15 @@ static int check_flags(struct call *call)
 {
 	unsigned int flags = call->method->flags;
 
-	if ((flags & METHOD_INLINE) != 0 && !service_settings(call->door->service)->inline_secrets) {
-		return call_say(call, SPAREKEY_INLINE_SECRETS_DISABLED, "the setting inline-secrets refuses strings");
+	if ((flags & METHOD_INLINE) != 0 &&
+	    !service_settings(call->door->service)->inline_secrets) {
+		return call_say(call, SPAREKEY_INLINE_SECRETS_DISABLED,
+		                "the setting inline-secrets refuses strings");
 	}
 	if ((flags & METHOD_SECRET_OUT) != 0 &&
 	    !dbus_connection_can_send_type(call->connection, DBUS_TYPE_UNIX_FD)) {
-		return call_say(call, SPAREKEY_NOT_SUPPORTED, "this connection cannot carry descriptors");
+		return call_say(call, SPAREKEY_NOT_SUPPORTED,
+		                "this connection cannot carry descriptors");
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has calls under way, and how many: a call is charged before anything is kept for it. Loop thread. An entry lives only
- * while it is charged, so the table is bounded by the calls.
+ * Who has calls under way, and how many: a call is charged before anything is kept for it. Loop
+ * thread. An entry lives only while it is charged, so the table is bounded by the calls.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,8 @@ int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_c
 			caller = known;
 		}
 	}
-	if (link->door->calls_under_way >= LIMIT_CALLS || (caller != NULL && caller->calls >= LIMIT_CALLS_PER_CALLER)) {
+	if (link->door->calls_under_way >= LIMIT_CALLS ||
+	    (caller != NULL && caller->calls >= LIMIT_CALLS_PER_CALLER)) {
 		return SPAREKEY_LIMIT_EXCEEDED;
 	}
 	if (caller == NULL) {

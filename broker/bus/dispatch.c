@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a message to a method: object, interface, member, signature; by tables. Loop thread. Anything that names nothing gets the
- * D-Bus specification's own error, at once and without cost.
+ * From a message to a method: object, interface, member, signature; by tables. Loop thread.
+ * Anything that names nothing gets the D-Bus specification's own error, at once and without cost.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,13 +10,17 @@
 #include "bus/internal.h"
 #include "sparekey.h"
 
-static const struct interface *const above[] = { &introspectable_interface, &properties_interface, NULL };
-static const struct interface *const broker[] = { &manager_interface, &verifier_interface, &object_manager_interface,
-						  &introspectable_interface, &properties_interface, NULL };
-static const struct interface *const broker_for_root[] = { &verifier_interface, &introspectable_interface, NULL };
+static const struct interface *const above[] = { &introspectable_interface, &properties_interface,
+	                                         NULL };
+static const struct interface *const broker[] = {
+	&manager_interface,        &verifier_interface,   &object_manager_interface,
+	&introspectable_interface, &properties_interface, NULL
+};
+static const struct interface *const broker_for_root[] = { &verifier_interface,
+	                                                   &introspectable_interface, NULL };
 static const struct interface *const root_above[] = { &introspectable_interface, NULL };
 static const struct interface *const password[] = { &password_interface, &introspectable_interface,
-						    &properties_interface, NULL };
+	                                            &properties_interface, NULL };
 static const struct interface *const none[] = { NULL };
 
 const struct interface *const *dispatch_interfaces(enum object_kind object, enum link_kind link)
@@ -55,7 +59,8 @@ static enum object_kind object_of(const char *path)
 		return OBJECT_PASSWORD;
 	}
 	/* "/", "/org", "/org/sparekey" */
-	if (strcmp(path, "/") == 0 || (strncmp(PATH_BROKER, path, length) == 0 && PATH_BROKER[length] == '/')) {
+	if (strcmp(path, "/") == 0 ||
+	    (strncmp(PATH_BROKER, path, length) == 0 && PATH_BROKER[length] == '/')) {
 		return OBJECT_ABOVE;
 	}
 	return OBJECT_NONE;
@@ -72,8 +77,8 @@ static const struct method *member_of(const struct interface *interface, const c
 }
 
 /* A call may leave the interface out: then the first that has the member. */
-static int find_method(const struct interface *const *interfaces, const char *interface, const char *member,
-		       const struct method **ret_method)
+static int find_method(const struct interface *const *interfaces, const char *interface,
+                       const char *member, const struct method **ret_method)
 {
 	bool is_known = interface == NULL;
 
@@ -94,11 +99,12 @@ static bool exists_for_owner(enum object_kind object, const char *interface, con
 {
 	const struct method *method = NULL;
 
-	return find_method(dispatch_interfaces(object, LINK_OWNER), interface, member, &method) == 0;
+	return find_method(dispatch_interfaces(object, LINK_OWNER), interface, member, &method) ==
+	       0;
 }
 
 static int find(const struct link *link, DBusMessage *message, enum object_kind *ret_object,
-		const struct method **ret_method)
+                const struct method **ret_method)
 {
 	const char *interface = dbus_message_get_interface(message);
 	const char *member = dbus_message_get_member(message);
@@ -107,7 +113,8 @@ static int find(const struct link *link, DBusMessage *message, enum object_kind 
 	if (object == OBJECT_NONE) {
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
-	int result = find_method(dispatch_interfaces(object, link->kind), interface, member, ret_method);
+	int result = find_method(dispatch_interfaces(object, link->kind), interface, member,
+	                         ret_method);
 
 	if (result != 0 && link->kind == LINK_ROOT && exists_for_owner(object, interface, member)) {
 		return SPAREKEY_ACCESS_DENIED;
@@ -119,18 +126,20 @@ static int find(const struct link *link, DBusMessage *message, enum object_kind 
 	return result;
 }
 
-static void describe(int result, DBusMessage *message, const struct method *method, char *ret_text, size_t size)
+static void describe(int result, DBusMessage *message, const struct method *method, char *ret_text,
+                     size_t size)
 {
 	const char *interface = dbus_message_get_interface(message);
 
 	ret_text[0] = '\0';
 	if (result == SPAREKEY_INVALID_ARGS) {
-		snprintf(ret_text, size, "%s takes \"%s\", not \"%.60s\"", method->member, method->in,
-			 dbus_message_get_signature(message));
+		snprintf(ret_text, size, "%s takes \"%s\", not \"%.60s\"", method->member,
+		         method->in, dbus_message_get_signature(message));
 	} else if (result == SPAREKEY_UNKNOWN_METHOD) {
 		snprintf(ret_text, size, "no method \"%.80s\"", dbus_message_get_member(message));
 	} else if (result == SPAREKEY_UNKNOWN_INTERFACE) {
-		snprintf(ret_text, size, "no interface \"%.80s\"", interface != NULL ? interface : "");
+		snprintf(ret_text, size, "no interface \"%.80s\"",
+		         interface != NULL ? interface : "");
 	} else if (result == SPAREKEY_UNKNOWN_OBJECT) {
 		snprintf(ret_text, size, "no object \"%.80s\"", dbus_message_get_path(message));
 	} else if (result == SPAREKEY_LIMIT_EXCEEDED) {
@@ -157,7 +166,8 @@ static void dispatch_call(struct link *link, DBusMessage *message)
 	call->method = method;
 	call->object = object;
 	if (object == OBJECT_PASSWORD) {
-		snprintf(call->path_id, sizeof(call->path_id), "%s", path_to_id(dbus_message_get_path(message)));
+		snprintf(call->path_id, sizeof(call->path_id), "%s",
+		         path_to_id(dbus_message_get_path(message)));
 	}
 	call_start(call);
 }
@@ -169,8 +179,8 @@ static void name_owner_changed(struct link *link, DBusMessage *message)
 	const char *before = NULL;
 	const char *after = NULL;
 
-	if (dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &before, DBUS_TYPE_STRING,
-				  &after, DBUS_TYPE_INVALID) &&
+	if (dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING, &before,
+	                          DBUS_TYPE_STRING, &after, DBUS_TYPE_INVALID) &&
 	    after[0] == '\0') {
 		call_abandon_name(link->door, name);
 	}
@@ -214,7 +224,8 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 		link_lost(link);
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
-	if (link->kind == LINK_BUS && dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged") &&
+	if (link->kind == LINK_BUS &&
+	    dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged") &&
 	    dbus_message_has_sender(message, DBUS_SERVICE_DBUS)) {
 		name_owner_changed(link, message);
 		return DBUS_HANDLER_RESULT_HANDLED;
@@ -235,7 +246,8 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 	const char *interface = dbus_message_get_interface(message);
 
 	if (interface != NULL && strcmp(interface, DBUS_INTERFACE_PEER) == 0) {
-		return DBUS_HANDLER_RESULT_NOT_YET_HANDLED; /* libdbus answers Ping and GetMachineId itself */
+		return DBUS_HANDLER_RESULT_NOT_YET_HANDLED; /* libdbus answers Ping and GetMachineId
+		                                               itself */
 	}
 	dispatch_call(link, message);
 	return DBUS_HANDLER_RESULT_HANDLED;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front door: connections, listening sockets and the bus, and turning their queues on the loop. Loop thread; owns
- * every connection. Everything is registered before the name is requested, so the first call finds a whole broker.
+ * The front door: connections, listening sockets and the bus, and turning their queues on the loop.
+ * Loop thread; owns every connection. Everything is registered before the name is requested, so the
+ * first call finds a whole broker.
  */
 #include "bus/door.h"
 
@@ -19,11 +20,13 @@
 #include "bus/watch.h"
 
 #define MESSAGES_A_TURN 16u /* of one connection, before the others have theirs */
-#define MESSAGE_FDS 253     /* with the default of 16 a message with more would cost us the connection */
+#define MESSAGE_FDS                                                                                \
+	253 /* with the default of 16 a message with more would cost us the connection */
 #define GOODBYE_TURNS 100u
 #define GOODBYE_MS 10
 
-/* Dispatches what has been read. A connection may go while its messages are handled, so the walk starts over after that. */
+/* Dispatches what has been read. A connection may go while its messages are handled, so the walk
+ * starts over after that. */
 static bool turn_link(struct link *link)
 {
 	DBusConnection *connection = dbus_connection_ref(link->connection);
@@ -47,14 +50,16 @@ static bool door_turn(void *data)
 		if (link->kind == LINK_SILENT) {
 			peer_check(link);
 		}
-		if (dbus_connection_get_dispatch_status(link->connection) == DBUS_DISPATCH_DATA_REMAINS) {
+		if (dbus_connection_get_dispatch_status(link->connection) ==
+		    DBUS_DISPATCH_DATA_REMAINS) {
 			remains = turn_link(link) || remains;
 		}
 	}
 	return remains;
 }
 
-int link_new(struct door *door, DBusConnection *connection, enum link_kind kind, struct link **ret_link)
+int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
+             struct link **ret_link)
 {
 	struct link *link = calloc(1, sizeof(*link));
 
@@ -91,8 +96,8 @@ struct link *link_free(struct link *link)
 	return NULL;
 }
 
-int door_new(struct loop *loop, struct service *service, struct secret_pool *pool, void (*activity)(void *data),
-	     void *data, struct door **ret_door)
+int door_new(struct loop *loop, struct service *service, struct secret_pool *pool,
+             void (*activity)(void *data), void *data, struct door **ret_door)
 {
 	struct door *door = calloc(1, sizeof(*door));
 
@@ -124,14 +129,16 @@ static bool has_to_send(const struct door *door)
 	list_each(at, &door->links) {
 		DBusConnection *connection = list_entry(at, struct link, link)->connection;
 
-		if (dbus_connection_get_is_connected(connection) && dbus_connection_has_messages_to_send(connection)) {
+		if (dbus_connection_get_is_connected(connection) &&
+		    dbus_connection_has_messages_to_send(connection)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Calls whose hash is under way are answered by service_drain; those that wait for a secret are refused here. */
+/* Calls whose hash is under way are answered by service_drain; those that wait for a secret are
+ * refused here. */
 static void refuse_waiting(struct door *door)
 {
 	list_each_safe(at, &door->calls) {
@@ -168,12 +175,13 @@ struct door *door_free(struct door *door)
 	service_drain(door->service);
 	call_release_held(door);
 	if (door->bus != NULL) {
-		DBusMessage *release = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
-								    DBUS_INTERFACE_DBUS, "ReleaseName");
+		DBusMessage *release = dbus_message_new_method_call(
+			DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "ReleaseName");
 		const char *name = NAME_BROKER;
 
 		if (release != NULL) {
-			dbus_message_append_args(release, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+			dbus_message_append_args(release, DBUS_TYPE_STRING, &name,
+			                         DBUS_TYPE_INVALID);
 			dbus_connection_send(door->bus->connection, release, NULL);
 			dbus_message_unref(release);
 		}
@@ -204,13 +212,14 @@ int door_listen(struct door *door, const char *address)
 
 	if (server == NULL) {
 		log_event(LOG_LEVEL_ERROR, "listen-failed", "address=%s message=%s",
-			  log_quote(address, quoted, sizeof(quoted)), error.message);
+		          log_quote(address, quoted, sizeof(quoted)), error.message);
 		dbus_error_free(&error);
 		return -EADDRNOTAVAIL;
 	}
 	dbus_server_set_new_connection_function(server, peer_connected, door, NULL);
 	door->servers[door->servers_count++] = server;
-	if (!dbus_server_set_auth_mechanisms(server, mechanisms) || watch_server(door->loop, server) < 0) {
+	if (!dbus_server_set_auth_mechanisms(server, mechanisms) ||
+	    watch_server(door->loop, server) < 0) {
 		return -ENOMEM;
 	}
 	return 0;
@@ -242,10 +251,13 @@ static int peer_directory(char *ret_path, size_t size)
 	if (lstat(ret_path, &status) < 0) {
 		return -errno;
 	}
-	return S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & 077) == 0 ? 0 : -EPERM;
+	return S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & 077) == 0
+	               ? 0
+	               : -EPERM;
 }
 
-/* The lock says that a broker serves here; it goes with the process, whatever becomes of the socket. */
+/* The lock says that a broker serves here; it goes with the process, whatever becomes of the
+ * socket. */
 static int peer_lock(struct door *door, const char *directory)
 {
 	char path[200];

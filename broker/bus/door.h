@@ -9,24 +9,28 @@
 #include "service/service.h"
 
 /*
- * The front door: the session bus, the peer socket and handed-over listening sockets, served alike by libdbus. Loop thread.
+ * The front door: the session bus, the peer socket and handed-over listening sockets, served alike
+ * by libdbus. Loop thread.
  */
 struct door;
 
-/* `service` and `pool` stay the caller's and must outlive it; becomes the service's listener. `activity(data)` is called
- * after everything that may have made the broker busy or idle. 0 or -ENOMEM. */
-int door_new(struct loop *loop, struct service *service, struct secret_pool *pool, void (*activity)(void *data),
-	     void *data, struct door **ret_door);
+/* `service` and `pool` stay the caller's and must outlive it; becomes the service's listener.
+ * `activity(data)` is called after everything that may have made the broker busy or idle. 0 or
+ * -ENOMEM. */
+int door_new(struct loop *loop, struct service *service, struct secret_pool *pool,
+             void (*activity)(void *data), void *data, struct door **ret_door);
 /* Refuses calls under way, releases the name, sends what is queued (bounded), closes everything. */
 struct door *door_free(struct door *door);
 
-/* Serves a D-Bus listening address; only the broker's own uid and root are let in, by EXTERNAL alone. 0 or -errno; logged. */
+/* Serves a D-Bus listening address; only the broker's own uid and root are let in, by EXTERNAL
+ * alone. 0 or -errno; logged. */
 int door_listen(struct door *door, const char *address);
-/* Serves the peer socket below $XDG_RUNTIME_DIR. -EADDRINUSE: another broker of this user has it. -ENOENT: there is no such
- * directory. -EPERM: it is not ours alone. */
+/* Serves the peer socket below $XDG_RUNTIME_DIR. -EADDRINUSE: another broker of this user has it.
+ * -ENOENT: there is no such directory. -EPERM: it is not ours alone. */
 int door_listen_peer(struct door *door);
-/* Joins a bus and requests the name; everything is registered before. `lost(data)` is called when the bus goes away. Returns 0,
- * -ENOTCONN (no bus; logged) or -EADDRINUSE (the name is taken; who has it is logged). */
+/* Joins a bus and requests the name; everything is registered before. `lost(data)` is called when
+ * the bus goes away. Returns 0, -ENOTCONN (no bus; logged) or -EADDRINUSE (the name is taken; who
+ * has it is logged). */
 int door_join(struct door *door, const char *address, void (*lost)(void *data), void *data);
 
 /* Whether no peer is connected and no call is under way. */

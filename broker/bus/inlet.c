@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a secret from a descriptor a caller sent, without ever waiting. Loop thread. Pipes and sockets only: a FUSE file
- * could block for ever. O_NONBLOCK on a passed pipe belongs to the open file, which the other side shares and can clear: so a pipe is
- * opened anew through /proc/self/fd, or, where its inode is another user's, read with RWF_NOWAIT; a socket is read with
- * MSG_DONTWAIT. The whole ends after five seconds.
+ * Reading a secret from a descriptor a caller sent, without ever waiting. Loop thread. Pipes and
+ * sockets only: a FUSE file could block for ever. O_NONBLOCK on a passed pipe belongs to the open
+ * file, which the other side shares and can clear: so a pipe is opened anew through /proc/self/fd,
+ * or, where its inode is another user's, read with RWF_NOWAIT; a socket is read with MSG_DONTWAIT.
+ * The whole ends after five seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,7 @@ static ssize_t read_some(struct inlet *inlet)
 static void end(struct inlet *inlet, int result)
 {
 	struct call *call = inlet->call;
-	void (*done)(struct call *ended, int with) = inlet->done;
+	void (*done)(struct call * ended, int with) = inlet->done;
 
 	call->inlet = inlet_free(inlet);
 	done(call, result);
@@ -123,8 +124,8 @@ static int take(struct inlet *inlet, int fd)
 	return S_ISSOCK(status.st_mode) ? 0 : SPAREKEY_INVALID_ARGS;
 }
 
-int inlet_new(struct call *call, int fd, struct secret *secret, void (*done)(struct call *call, int result),
-	      struct inlet **ret_inlet)
+int inlet_new(struct call *call, int fd, struct secret *secret,
+              void (*done)(struct call *call, int result), struct inlet **ret_inlet)
 {
 	struct inlet *inlet = calloc(1, sizeof(*inlet));
 
@@ -138,7 +139,8 @@ int inlet_new(struct call *call, int fd, struct secret *secret, void (*done)(str
 	int result = take(inlet, fd);
 
 	if (result == 0) {
-		result = loop_watch_new(call->door->loop, inlet->fd, POLLIN, inlet_ready, inlet, &inlet->watch);
+		result = loop_watch_new(call->door->loop, inlet->fd, POLLIN, inlet_ready, inlet,
+		                        &inlet->watch);
 	}
 	if (result == 0) {
 		result = loop_timer_new(call->door->loop, inlet_late, inlet, &inlet->timer);

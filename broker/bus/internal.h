@@ -62,10 +62,10 @@ struct call;
 struct inlet;
 
 enum method_flag {
-	METHOD_INLINE = 1,      /* a secret crosses as a string: the setting inline-secrets can refuse it */
-	METHOD_SECRET_OUT = 2,  /* the reply carries a descriptor */
-	METHOD_FOR_ROOT = 4,    /* root may call it on a user's peer socket */
-	METHOD_UNDO = 8,        /* what it made is undone if the caller is gone */
+	METHOD_INLINE = 1,     /* a secret crosses as a string: inline-secrets can refuse it */
+	METHOD_SECRET_OUT = 2, /* the reply carries a descriptor */
+	METHOD_FOR_ROOT = 4,   /* root may call it on a user's peer socket */
+	METHOD_UNDO = 8,       /* what it made is undone if the caller is gone */
 };
 
 /* Reads arguments after the signature was checked; 0 or an outcome with call->request.what. */
@@ -77,7 +77,8 @@ struct method {
 	const char *member;
 	const char *in;
 	const char *out;
-	enum operation operation; /* OPERATION_NONE: by the object: one password is read first, else answered at once */
+	enum operation operation; /* OPERATION_NONE: by the object: one password is read first, else
+	                             answered at once */
 	decode_fn *decode;
 	encode_fn *encode;
 	unsigned int flags;
@@ -90,7 +91,13 @@ struct interface {
 	const char *xml; /* its introspection */
 };
 
-enum object_kind { OBJECT_NONE = 0, OBJECT_ABOVE, OBJECT_BROKER, OBJECT_PASSWORDS, OBJECT_PASSWORD };
+enum object_kind {
+	OBJECT_NONE = 0,
+	OBJECT_ABOVE,
+	OBJECT_BROKER,
+	OBJECT_PASSWORDS,
+	OBJECT_PASSWORD
+};
 
 struct child {
 	char id[24];
@@ -112,14 +119,15 @@ struct call {
 	const struct method *method;
 	enum object_kind object;
 	struct request request;
-	struct inlet *inlet;        /* reads the secret that comes by descriptor */
-	int secret_fd;              /* given, not yet read; -1 */
-	bool watched;               /* a match rule tells when the caller goes */
-	dbus_uint32_t presence;     /* the question whether it was still there by then; 0: answered, or not asked */
-	bool held;                  /* done, and waiting for that answer */
+	struct inlet *inlet;    /* reads the secret that comes by descriptor */
+	int secret_fd;          /* given, not yet read; -1 */
+	bool watched;           /* a match rule tells when the caller goes */
+	dbus_uint32_t presence; /* the question whether it was still there by then; 0: answered, or
+	                           not asked */
+	bool held;              /* done, and waiting for that answer */
 	int held_result;
-	bool failed;                /* a row could not be written into the reply */
-	DBusMessage *reply;         /* being written */
+	bool failed;        /* a row could not be written into the reply */
+	DBusMessage *reply; /* being written */
 	DBusMessageIter body;
 	DBusMessageIter rows;
 	bool rows_open;
@@ -127,7 +135,7 @@ struct call {
 	const char *property;       /* Properties.Get */
 	const char *interface_name; /* Properties.Get, GetAll */
 	const char **except;
-	struct child *children;     /* ids for Introspect */
+	struct child *children; /* ids for Introspect */
 	unsigned int children_count;
 	struct use_row uses[LIMIT_USE_SCOPES];
 	unsigned int uses_count;
@@ -153,7 +161,8 @@ void caller_discharge(struct door *door, struct caller *caller);
 int call_new(struct link *link, DBusMessage *message, struct call **ret_call);
 /* Decodes, waits for the secret if one comes by descriptor, submits. */
 void call_start(struct call *call);
-/* Answers: 0 with the method's encoder, else an error by that result and request.what. Frees the call. */
+/* Answers: 0 with the method's encoder, else an error by that result and request.what. Frees the
+ * call. */
 void call_finish(struct call *call, int result);
 /* The caller's connection is gone: nothing may be made for it any more. */
 void call_abandon(struct call *call);
@@ -163,19 +172,28 @@ void call_present(struct door *door, dbus_uint32_t question, bool is_there);
 void call_release_held(struct door *door);
 void call_abandon_name(struct door *door, const char *name);
 void call_abandon_link(struct door *door, const struct link *link);
-int call_say(struct call *call, int result, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int call_say(struct call *call, int result, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what);
 
-/* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case. `done(call, result)`: 0,
- * -EMSGSIZE, -ETIMEDOUT or -errno. Returns 0, SPAREKEY_INVALID_ARGS (no pipe and no socket), -errno. */
-int inlet_new(struct call *call, int fd, struct secret *secret, void (*done)(struct call *call, int result),
-	      struct inlet **ret_inlet);
+/* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
+ * `done(call, result)`: 0, -EMSGSIZE, -ETIMEDOUT or -errno. Returns 0, SPAREKEY_INVALID_ARGS (no
+ * pipe and no socket), -errno. */
+int inlet_new(struct call *call, int fd, struct secret *secret,
+              void (*done)(struct call *call, int result), struct inlet **ret_inlet);
 struct inlet *inlet_free(struct inlet *inlet);
 
 /* options.c */
 enum option_kind {
-	OPTION_STRING, OPTION_UINT32, OPTION_UINT64, OPTION_INT64, OPTION_NOT, OPTION_SCOPES, OPTION_OBJECT,
-	OPTION_OBJECTS, OPTION_LATER,
+	OPTION_STRING,
+	OPTION_UINT32,
+	OPTION_UINT64,
+	OPTION_INT64,
+	OPTION_NOT,
+	OPTION_SCOPES,
+	OPTION_OBJECT,
+	OPTION_OBJECTS,
+	OPTION_LATER,
 };
 
 struct option {
@@ -185,17 +203,22 @@ struct option {
 	size_t flag;   /* of a bool that says it was given; 0: none */
 };
 
-/* Reads the a{sv} at `at`. Unknown keys are ignored unless they begin with must_, or all refused if `strict`. */
-int options_read(struct call *call, DBusMessageIter *at, const struct option *options, unsigned int count, bool strict);
+/* Reads the a{sv} at `at`. Unknown keys are ignored unless they begin with must_, or all refused if
+ * `strict`. */
+int options_read(struct call *call, DBusMessageIter *at, const struct option *options,
+                 unsigned int count, bool strict);
 /* The id an object path below PATH_PASSWORDS names, or NULL. */
 const char *path_to_id(const char *path);
 
-/* record.c: the properties of a password. `uses` may be NULL. `told`: for a broadcast, without LastUsedFrom. */
-bool record_append_all(DBusMessageIter *at, const struct store_password *password, const struct call *uses, bool told);
+/* record.c: the properties of a password. `uses` may be NULL. `told`: for a broadcast, without
+ * LastUsedFrom. */
+bool record_append_all(DBusMessageIter *at, const struct store_password *password,
+                       const struct call *uses, bool told);
 /* One by name, as a variant; SPAREKEY_UNKNOWN_PROPERTY. */
 int record_append_one(DBusMessageIter *at, const char *name, const struct store_password *password,
-		      const struct call *uses);
-bool record_append_changed(DBusMessageIter *dict, const struct store_password *password, unsigned int changed);
+                      const struct call *uses);
+bool record_append_changed(DBusMessageIter *dict, const struct store_password *password,
+                           unsigned int changed);
 bool record_has(const char *name);
 int record_keep_use(void *data, const char *scope, uint64_t count); /* store_use_fn into a call */
 void record_path(const char *id, char ret_path[static 64]);
@@ -216,7 +239,8 @@ void peer_connected(DBusServer *server, DBusConnection *connection, void *door);
 void peer_check(struct link *link);
 
 /* door.c */
-int link_new(struct door *door, DBusConnection *connection, enum link_kind kind, struct link **ret_link);
+int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
+             struct link **ret_link);
 struct link *link_free(struct link *link);
 
 /* signals.c */

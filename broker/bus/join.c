@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Joining a bus. Loop thread, at start only: the one place that may wait for a peer, the bus daemon. The name is requested
- * with DO_NOT_QUEUE: one who waits in a queue would inherit it when we restart.
+ * Joining a bus. Loop thread, at start only: the one place that may wait for a peer, the bus
+ * daemon. The name is requested with DO_NOT_QUEUE: one who waits in a queue would inherit it when
+ * we restart.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +15,12 @@
 static DBusMessage *ask_owner(DBusConnection *connection, const char *member)
 {
 	const char *name = NAME_BROKER;
-	DBusMessage *call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, member);
+	DBusMessage *call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+	                                                 DBUS_INTERFACE_DBUS, member);
 	DBusMessage *reply = NULL;
 
-	if (call != NULL && dbus_message_append_args(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
+	if (call != NULL &&
+	    dbus_message_append_args(call, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
 		reply = dbus_connection_send_with_reply_and_block(connection, call, 2000, NULL);
 	}
 	if (call != NULL) {
@@ -51,13 +54,16 @@ static void say_who_has_it(DBusConnection *connection)
 static int request_name(DBusConnection *connection)
 {
 	DBusError error = DBUS_ERROR_INIT;
-	int got = dbus_bus_request_name(connection, NAME_BROKER, DBUS_NAME_FLAG_DO_NOT_QUEUE, &error);
+	int got = dbus_bus_request_name(connection, NAME_BROKER, DBUS_NAME_FLAG_DO_NOT_QUEUE,
+	                                &error);
 
-	if (got == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER || got == DBUS_REQUEST_NAME_REPLY_ALREADY_OWNER) {
+	if (got == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER ||
+	    got == DBUS_REQUEST_NAME_REPLY_ALREADY_OWNER) {
 		return 0;
 	}
 	if (dbus_error_is_set(&error)) {
-		log_event(LOG_LEVEL_ERROR, "name-refused", "name=%s error=%s", NAME_BROKER, error.name);
+		log_event(LOG_LEVEL_ERROR, "name-refused", "name=%s error=%s", NAME_BROKER,
+		          error.name);
 		dbus_error_free(&error);
 		return -ENOTCONN;
 	}
@@ -75,8 +81,9 @@ int door_join(struct door *door, const char *address, void (*lost)(void *data), 
 		dbus_connection_set_exit_on_disconnect(connection, FALSE);
 	}
 	if (connection == NULL || !dbus_bus_register(connection, &error)) {
-		log_event(LOG_LEVEL_ERROR, "no-bus", "address=%s error=%s", log_quote(address, quoted, sizeof(quoted)),
-			  error.name != NULL ? error.name : "memory");
+		log_event(LOG_LEVEL_ERROR, "no-bus", "address=%s error=%s",
+		          log_quote(address, quoted, sizeof(quoted)),
+		          error.name != NULL ? error.name : "memory");
 		dbus_error_free(&error);
 		if (connection != NULL) {
 			dbus_connection_close(connection);

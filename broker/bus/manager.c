@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * org.sparekey.Broker1.Manager: arguments in, answers out, and its properties. Loop thread. What may be done is the
- * service's to say.
+ * org.sparekey.Broker1.Manager: arguments in, answers out, and its properties. Loop thread. What
+ * may be done is the service's to say.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -16,7 +16,8 @@
 #define ARGUMENT(field) offsetof(struct request_arguments, field)
 #define COUNT(array) ((unsigned int)(sizeof(array) / sizeof((array)[0])))
 
-/* The arguments of Create. The last three come with a later version: refused rather than silently not kept. */
+/* The arguments of Create. The last three come with a later version: refused rather than silently
+ * not kept. */
 static const struct option create_options[] = {
 	{ "scopes", OPTION_SCOPES, ARGUMENT(scopes), ARGUMENT(has_scopes) },
 	{ "account", OPTION_STRING, ARGUMENT(account), 0 },
@@ -26,8 +27,8 @@ static const struct option create_options[] = {
 	{ "pin", OPTION_LATER, 0, 0 },
 };
 
-static int decode_text_and_options(struct call *call, DBusMessageIter *arguments, const struct option *options,
-				   unsigned int count)
+static int decode_text_and_options(struct call *call, DBusMessageIter *arguments,
+                                   const struct option *options, unsigned int count)
 {
 	codec_read_string(arguments, &call->request.in.text);
 	dbus_message_iter_next(arguments);
@@ -54,9 +55,11 @@ static bool encode_create_fd(struct call *call, DBusMessageIter *reply)
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		return false;
 	}
-	/* 29 bytes into an empty pipe: cannot block. libdbus duplicates the descriptor it is given. */
-	bool is_done = secret_write(call->request.secret, ends[1]) == 0 && append_password_path(reply, call) &&
-		       dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
+	/* 29 bytes into an empty pipe: cannot block. libdbus duplicates the descriptor it is given.
+	 */
+	bool is_done = secret_write(call->request.secret, ends[1]) == 0 &&
+	               append_password_path(reply, call) &&
+	               dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
 
 	close(ends[0]);
 	close(ends[1]);
@@ -144,13 +147,14 @@ static bool encode_identify(struct call *call, DBusMessageIter *reply)
 	DBusMessageIter dict;
 
 	bool is_done = codec_dict_open(reply, &dict) &&
-		       codec_dict_string(&dict, "result", identity_name(call->request.identity)) &&
-		       (call->request.group == 0 || codec_dict_uint32(&dict, "group", call->request.group));
+	               codec_dict_string(&dict, "result", identity_name(call->request.identity)) &&
+	               (call->request.group == 0 ||
+	                codec_dict_uint32(&dict, "group", call->request.group));
 
 	if (is_done && password->id[0] != '\0') {
 		is_done = codec_dict_string(&dict, "id", password->id) &&
-			  codec_dict_string(&dict, "label", password->label) &&
-			  codec_dict_uint32(&dict, "state", (uint32_t)password->state);
+		          codec_dict_string(&dict, "label", password->label) &&
+		          codec_dict_uint32(&dict, "state", (uint32_t)password->state);
 	}
 	return is_done && codec_dict_close(reply, &dict);
 }
@@ -197,18 +201,22 @@ static int decode_list_events(struct call *call, DBusMessageIter *arguments)
 }
 
 static const struct method methods[] = {
-	{ "CreatePasswordByFileDescriptor", "sa{sv}", "oh", OPERATION_CREATE, decode_create, encode_create_fd,
-	  METHOD_SECRET_OUT | METHOD_UNDO },
+	{ "CreatePasswordByFileDescriptor", "sa{sv}", "oh", OPERATION_CREATE, decode_create,
+	  encode_create_fd, METHOD_SECRET_OUT | METHOD_UNDO },
 	{ "CreatePassword", "sa{sv}", "os", OPERATION_CREATE, decode_create, encode_create,
 	  METHOD_INLINE | METHOD_UNDO },
 	{ "FindPassword", "sa{sv}", "o", OPERATION_FIND, decode_find, encode_find, 0 },
 	{ "ListPasswords", "a{sv}", "a(oa{sv})", OPERATION_LIST, decode_list, encode_rows, 0 },
-	{ "IdentifyByFileDescriptor", "ha{sv}", "a{sv}", OPERATION_IDENTIFY, decode_identify, encode_identify, 0 },
-	{ "RevokeAll", "a{sv}a{sv}", "u", OPERATION_REVOKE_ALL, decode_revoke_all, encode_count, 0 },
-	{ "ListEvents", "tua{sv}", "a(xtssa{sv})", OPERATION_LIST_EVENTS, decode_list_events, encode_rows, 0 },
+	{ "IdentifyByFileDescriptor", "ha{sv}", "a{sv}", OPERATION_IDENTIFY, decode_identify,
+	  encode_identify, 0 },
+	{ "RevokeAll", "a{sv}a{sv}", "u", OPERATION_REVOKE_ALL, decode_revoke_all, encode_count,
+	  0 },
+	{ "ListEvents", "tua{sv}", "a(xtssa{sv})", OPERATION_LIST_EVENTS, decode_list_events,
+	  encode_rows, 0 },
 };
 
-const struct interface manager_interface = { NAME_MANAGER, methods, COUNT(methods), introspect_manager };
+const struct interface manager_interface = { NAME_MANAGER, methods, COUNT(methods),
+	                                     introspect_manager };
 
 static bool append_features(DBusMessageIter *at, const struct door *door)
 {
@@ -229,11 +237,13 @@ static bool append_settings(DBusMessageIter *at, const struct door *door)
 	       codec_dict_uint32(&dict, "max-passwords", settings->max_passwords) &&
 	       codec_dict_uint64(&dict, "max-lifetime", settings->max_lifetime_s) &&
 	       codec_dict_uint32(&dict, "cache-seconds", settings->cache_seconds) &&
-	       codec_dict_string(&dict, "inline-secrets", settings->inline_secrets ? "allow" : "refuse") &&
+	       codec_dict_string(&dict, "inline-secrets",
+	                         settings->inline_secrets ? "allow" : "refuse") &&
 	       codec_dict_uint32(&dict, "idle-exit-seconds", settings->idle_exit_seconds) &&
 	       codec_dict_uint32(&dict, "argon2-memory-kib", settings->argon2_memory_kib) &&
 	       codec_dict_uint32(&dict, "argon2-passes", settings->argon2_passes) &&
-	       codec_dict_uint32(&dict, "workers", settings->workers) && codec_dict_close(at, &dict);
+	       codec_dict_uint32(&dict, "workers", settings->workers) &&
+	       codec_dict_close(at, &dict);
 }
 
 static bool append_version(DBusMessageIter *at, const struct door *door)
@@ -270,8 +280,10 @@ bool manager_append_all(DBusMessageIter *at, const struct door *door)
 		return false;
 	}
 	for (unsigned int i = 0; i < COUNT(properties); i++) {
-		if (!codec_dict_entry_open(&dict, properties[i].name, properties[i].signature, &entry, &value) ||
-		    !properties[i].append(&value, door) || !codec_dict_entry_close(&dict, &entry, &value)) {
+		if (!codec_dict_entry_open(&dict, properties[i].name, properties[i].signature,
+		                           &entry, &value) ||
+		    !properties[i].append(&value, door) ||
+		    !codec_dict_entry_close(&dict, &entry, &value)) {
 			return false;
 		}
 	}
@@ -286,8 +298,10 @@ int manager_append_one(DBusMessageIter *at, const char *name, const struct door 
 		if (strcmp(properties[i].name, name) != 0) {
 			continue;
 		}
-		if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, properties[i].signature, &value) ||
-		    !properties[i].append(&value, door) || !dbus_message_iter_close_container(at, &value)) {
+		if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT,
+		                                      properties[i].signature, &value) ||
+		    !properties[i].append(&value, door) ||
+		    !dbus_message_iter_close_container(at, &value)) {
 			return SPAREKEY_FAILED;
 		}
 		return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Options dictionaries: read by a table into struct request_arguments. Loop thread. Types and repetition are refused here, what a
- * value may be is the service's to say. Strings go on pointing into the message, which the call keeps.
+ * Options dictionaries: read by a table into struct request_arguments. Loop thread. Types and
+ * repetition are refused here, what a value may be is the service's to say. Strings go on pointing
+ * into the message, which the call keeps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,12 +40,14 @@ static bool read_objects(struct call *call, DBusMessageIter *value, const char *
 	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
 		return false;
 	}
-	call->except = calloc((size_t)dbus_message_iter_get_element_count(value) + 1, sizeof(*call->except));
+	call->except = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
+	                      sizeof(*call->except));
 	if (call->except == NULL) {
 		return false;
 	}
 	dbus_message_iter_recurse(value, &item);
-	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH; dbus_message_iter_next(&item)) {
+	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH;
+	     dbus_message_iter_next(&item)) {
 		const char *path = NULL;
 
 		dbus_message_iter_get_basic(&item, &path);
@@ -113,10 +116,12 @@ static bool read_value(struct call *call, DBusMessageIter *value, const struct o
 static int unknown_key(struct reading *reading, const char *key)
 {
 	if (reading->strict) {
-		return call_say(reading->call, SPAREKEY_INVALID_ARGS, "unknown filter key \"%.40s\"", key);
+		return call_say(reading->call, SPAREKEY_INVALID_ARGS,
+		                "unknown filter key \"%.40s\"", key);
 	}
 	if (strncmp(key, "must_", strlen("must_")) == 0) {
-		return call_say(reading->call, SPAREKEY_NOT_SUPPORTED, "option \"%.40s\" is not supported", key);
+		return call_say(reading->call, SPAREKEY_NOT_SUPPORTED,
+		                "option \"%.40s\" is not supported", key);
 	}
 	return 0;
 }
@@ -126,7 +131,8 @@ static int read_entry(void *data, const char *key, DBusMessageIter *value)
 	struct reading *reading = data;
 
 	if (++reading->entries > LIMIT_OPTIONS) {
-		return call_say(reading->call, SPAREKEY_INVALID_ARGS, "more than %u options", LIMIT_OPTIONS);
+		return call_say(reading->call, SPAREKEY_INVALID_ARGS, "more than %u options",
+		                LIMIT_OPTIONS);
 	}
 	for (unsigned int i = 0; i < reading->count; i++) {
 		const struct option *option = &reading->options[i];
@@ -135,14 +141,17 @@ static int read_entry(void *data, const char *key, DBusMessageIter *value)
 			continue;
 		}
 		if (option->kind == OPTION_LATER) {
-			return call_say(reading->call, SPAREKEY_NOT_SUPPORTED, "option \"%s\" is not supported", key);
+			return call_say(reading->call, SPAREKEY_NOT_SUPPORTED,
+			                "option \"%s\" is not supported", key);
 		}
 		if ((reading->seen >> i & 1u) != 0) {
-			return call_say(reading->call, SPAREKEY_INVALID_ARGS, "option \"%s\" given twice", key);
+			return call_say(reading->call, SPAREKEY_INVALID_ARGS,
+			                "option \"%s\" given twice", key);
 		}
 		reading->seen |= UINT64_C(1) << i;
 		if (!read_value(reading->call, value, option)) {
-			return call_say(reading->call, SPAREKEY_INVALID_ARGS, "option \"%s\" is of the wrong type", key);
+			return call_say(reading->call, SPAREKEY_INVALID_ARGS,
+			                "option \"%s\" is of the wrong type", key);
 		}
 		if (option->flag != 0) {
 			*(bool *)(void *)((char *)&reading->call->request.in + option->flag) = true;
@@ -152,7 +161,8 @@ static int read_entry(void *data, const char *key, DBusMessageIter *value)
 	return unknown_key(reading, key);
 }
 
-int options_read(struct call *call, DBusMessageIter *at, const struct option *options, unsigned int count, bool strict)
+int options_read(struct call *call, DBusMessageIter *at, const struct option *options,
+                 unsigned int count, bool strict)
 {
 	struct reading reading = { call, options, count, strict, 0, 0 };
 

@@ -23,8 +23,8 @@ static int decode_rename(struct call *call, DBusMessageIter *arguments)
 static int decode_scopes(struct call *call, DBusMessageIter *arguments)
 {
 	call->request.in.has_scopes = true;
-	call->request.in.bad_scopes =
-		codec_read_scopes(arguments, &call->request.in.scopes) == SPAREKEY_INVALID_SCOPE;
+	call->request.in.bad_scopes = codec_read_scopes(arguments, &call->request.in.scopes) ==
+	                              SPAREKEY_INVALID_SCOPE;
 	dbus_message_iter_next(arguments);
 	return decode_options(call, arguments);
 }
@@ -45,4 +45,5 @@ static const struct method methods[] = {
 	{ "Thaw", "a{sv}", "", OPERATION_THAW, decode_options, NULL, 0 },
 };
 
-const struct interface password_interface = { NAME_PASSWORD, methods, COUNT(methods), introspect_password };
+const struct interface password_interface = { NAME_PASSWORD, methods, COUNT(methods),
+	                                      introspect_password };

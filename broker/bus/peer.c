@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who comes in by a listening socket. Loop thread. EXTERNAL alone is offered, so the kernel says who it is: the broker's own uid gets
- * everything, root on a user's socket the Verifier, nobody else anything. libdbus does not bound silent connections: their
- * number and age are bounded here, and so are a uid's connections.
+ * Who comes in by a listening socket. Loop thread. EXTERNAL alone is offered, so the kernel says
+ * who it is: the broker's own uid gets everything, root on a user's socket the Verifier, nobody
+ * else anything. libdbus does not bound silent connections: their number and age are bounded here,
+ * and so are a uid's connections.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ void peer_check(struct link *link)
 	}
 	enum link_kind kind = uid == (unsigned long)geteuid() ? LINK_OWNER : LINK_ROOT;
 
-	if (!is_welcome(link->connection, uid, NULL) || count_kind(link->door, kind) >= LIMIT_PEERS) {
+	if (!is_welcome(link->connection, uid, NULL) ||
+	    count_kind(link->door, kind) >= LIMIT_PEERS) {
 		return;
 	}
 	link->kind = kind;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A password's record as D-Bus properties: one table for Get, GetAll, lists and signals. Loop thread.
+ * A password's record as D-Bus properties: one table for Get, GetAll, lists and signals. Loop
+ * thread.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,18 @@
 #include "sparekey.h"
 
 enum property {
-	PROPERTY_ID, PROPERTY_LABEL, PROPERTY_ACCOUNT, PROPERTY_SCOPES, PROPERTY_STATE, PROPERTY_CREATED_AT,
-	PROPERTY_EXPIRES_AT, PROPERTY_LAST_USED_AT, PROPERTY_LAST_USED_SCOPE, PROPERTY_LAST_USED_FROM,
-	PROPERTY_USE_COUNT, PROPERTY_USE_COUNTS,
+	PROPERTY_ID,
+	PROPERTY_LABEL,
+	PROPERTY_ACCOUNT,
+	PROPERTY_SCOPES,
+	PROPERTY_STATE,
+	PROPERTY_CREATED_AT,
+	PROPERTY_EXPIRES_AT,
+	PROPERTY_LAST_USED_AT,
+	PROPERTY_LAST_USED_SCOPE,
+	PROPERTY_LAST_USED_FROM,
+	PROPERTY_USE_COUNT,
+	PROPERTY_USE_COUNTS,
 };
 
 struct property_row {
@@ -75,8 +85,8 @@ static bool append_uses(DBusMessageIter *at, const struct call *uses)
 	return dbus_message_iter_close_container(at, &array);
 }
 
-static bool append_value(DBusMessageIter *at, enum property property, const struct store_password *password,
-			 const struct call *uses)
+static bool append_value(DBusMessageIter *at, enum property property,
+                         const struct store_password *password, const struct call *uses)
 {
 	switch (property) {
 	case PROPERTY_ID:
@@ -107,17 +117,19 @@ static bool append_value(DBusMessageIter *at, enum property property, const stru
 	return false;
 }
 
-static bool append_entry(DBusMessageIter *dict, const struct property_row *row, const struct store_password *password,
-			 const struct call *uses)
+static bool append_entry(DBusMessageIter *dict, const struct property_row *row,
+                         const struct store_password *password, const struct call *uses)
 {
 	DBusMessageIter entry;
 	DBusMessageIter value;
 
 	return codec_dict_entry_open(dict, row->name, row->signature, &entry, &value) &&
-	       append_value(&value, row->property, password, uses) && codec_dict_entry_close(dict, &entry, &value);
+	       append_value(&value, row->property, password, uses) &&
+	       codec_dict_entry_close(dict, &entry, &value);
 }
 
-bool record_append_all(DBusMessageIter *at, const struct store_password *password, const struct call *uses, bool told)
+bool record_append_all(DBusMessageIter *at, const struct store_password *password,
+                       const struct call *uses, bool told)
 {
 	DBusMessageIter dict;
 
@@ -135,10 +147,12 @@ bool record_append_all(DBusMessageIter *at, const struct store_password *passwor
 	return codec_dict_close(at, &dict);
 }
 
-bool record_append_changed(DBusMessageIter *dict, const struct store_password *password, unsigned int changed)
+bool record_append_changed(DBusMessageIter *dict, const struct store_password *password,
+                           unsigned int changed)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		if ((rows[i].changed & changed) != 0 && !append_entry(dict, &rows[i], password, NULL)) {
+		if ((rows[i].changed & changed) != 0 &&
+		    !append_entry(dict, &rows[i], password, NULL)) {
 			return false;
 		}
 	}
@@ -161,7 +175,7 @@ bool record_has(const char *name)
 }
 
 int record_append_one(DBusMessageIter *at, const char *name, const struct store_password *password,
-		      const struct call *uses)
+                      const struct call *uses)
 {
 	const struct property_row *row = row_of(name);
 	DBusMessageIter value;
@@ -170,7 +184,8 @@ int record_append_one(DBusMessageIter *at, const char *name, const struct store_
 		return SPAREKEY_UNKNOWN_PROPERTY;
 	}
 	if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, row->signature, &value) ||
-	    !append_value(&value, row->property, password, uses) || !dbus_message_iter_close_container(at, &value)) {
+	    !append_value(&value, row->property, password, uses) ||
+	    !dbus_message_iter_close_container(at, &value)) {
 		return SPAREKEY_FAILED;
 	}
 	return 0;

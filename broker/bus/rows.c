@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replies that are written row by row while the store walks. Loop thread. The store gives the first row only once it holds
- * its lock, so a walk that is tried again has written nothing before.
+ * Replies that are written row by row while the store walks. Loop thread. The store gives the first
+ * row only once it holds its lock, so a walk that is tried again has written nothing before.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,8 @@ bool rows_open(struct call *call, const char *signature)
 		return false;
 	}
 	dbus_message_iter_init_append(call->reply, &call->body);
-	call->rows_open = dbus_message_iter_open_container(&call->body, DBUS_TYPE_ARRAY, signature, &call->rows);
+	call->rows_open = dbus_message_iter_open_container(&call->body, DBUS_TYPE_ARRAY, signature,
+	                                                   &call->rows);
 	call->request.row_data = call;
 	return call->rows_open;
 }
@@ -41,20 +42,23 @@ int rows_password(void *data, const struct store_password *password)
 	char path[64];
 
 	record_path(password->id, path);
-	return row_end(call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
-				     codec_append_path(&row, path) &&
-				     record_append_all(&row, password, call, false) &&
-				     dbus_message_iter_close_container(&call->rows, &row));
+	return row_end(
+		call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
+			      codec_append_path(&row, path) &&
+			      record_append_all(&row, password, call, false) &&
+			      dbus_message_iter_close_container(&call->rows, &row));
 }
 
-static bool append_interfaces(DBusMessageIter *at, const struct store_password *password, const struct call *uses)
+static bool append_interfaces(DBusMessageIter *at, const struct store_password *password,
+                              const struct call *uses)
 {
 	DBusMessageIter interfaces;
 	DBusMessageIter entry;
 
 	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "{sa{sv}}", &interfaces) &&
 	       dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
-	       codec_append_string(&entry, NAME_PASSWORD) && record_append_all(&entry, password, uses, false) &&
+	       codec_append_string(&entry, NAME_PASSWORD) &&
+	       record_append_all(&entry, password, uses, false) &&
 	       dbus_message_iter_close_container(&interfaces, &entry) &&
 	       dbus_message_iter_close_container(at, &interfaces);
 }
@@ -69,9 +73,11 @@ int rows_managed(void *data, const struct store_password *password)
 		return SPAREKEY_LIMIT_EXCEEDED;
 	}
 	record_path(password->id, path);
-	return row_end(call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_DICT_ENTRY, NULL, &row) &&
-				     codec_append_path(&row, path) && append_interfaces(&row, password, call) &&
-				     dbus_message_iter_close_container(&call->rows, &row));
+	return row_end(call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_DICT_ENTRY,
+	                                                      NULL, &row) &&
+	                             codec_append_path(&row, path) &&
+	                             append_interfaces(&row, password, call) &&
+	                             dbus_message_iter_close_container(&call->rows, &row));
 }
 
 static bool append_text(DBusMessageIter *dict, const char *key, const char *value)
@@ -84,10 +90,13 @@ static bool append_details(DBusMessageIter *at, const struct store_event *event)
 	DBusMessageIter dict;
 
 	return codec_dict_open(at, &dict) && append_text(&dict, "label", event->label) &&
-	       append_text(&dict, "scope", event->scope) && append_text(&dict, "remote", event->remote) &&
-	       append_text(&dict, "account", event->account) && append_text(&dict, "reason", event->reason) &&
+	       append_text(&dict, "scope", event->scope) &&
+	       append_text(&dict, "remote", event->remote) &&
+	       append_text(&dict, "account", event->account) &&
+	       append_text(&dict, "reason", event->reason) &&
 	       (event->count == 0 || codec_dict_uint32(&dict, "count", event->count)) &&
-	       (event->group == 0 || codec_dict_uint32(&dict, "group", event->group)) && codec_dict_close(at, &dict);
+	       (event->group == 0 || codec_dict_uint32(&dict, "group", event->group)) &&
+	       codec_dict_close(at, &dict);
 }
 
 int rows_event(void *data, const struct store_event *event)
@@ -95,10 +104,11 @@ int rows_event(void *data, const struct store_event *event)
 	struct call *call = data;
 	DBusMessageIter row;
 
-	return row_end(call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
-				     codec_append_int64(&row, event->serial) &&
-				     codec_append_uint64(&row, (uint64_t)event->time) &&
-				     codec_append_string(&row, event->kind) && codec_append_string(&row, event->id) &&
-				     append_details(&row, event) &&
-				     dbus_message_iter_close_container(&call->rows, &row));
+	return row_end(
+		call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
+			      codec_append_int64(&row, event->serial) &&
+			      codec_append_uint64(&row, (uint64_t)event->time) &&
+			      codec_append_string(&row, event->kind) &&
+			      codec_append_string(&row, event->id) && append_details(&row, event) &&
+			      dbus_message_iter_close_container(&call->rows, &row));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the service tells, as signals to the bus and to every peer of the owner. Loop thread. No broadcast carries a secret, a remote
- * address or an app id. A signal that cannot be written for want of memory is dropped: none acknowledges anything.
+ * What the service tells, as signals to the bus and to every peer of the owner. Loop thread. No
+ * broadcast carries a secret, a remote address or an app id. A signal that cannot be written for
+ * want of memory is dropped: none acknowledges anything.
  */
 #include <string.h>
 
@@ -25,7 +26,8 @@ static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 		if (link->kind != LINK_BUS && link->kind != LINK_OWNER) {
 			continue;
 		}
-		copy = dbus_message_copy(message); /* a message has one serial: each connection gives its own */
+		copy = dbus_message_copy(
+			message); /* a message has one serial: each connection gives its own */
 		if (copy == NULL || !dbus_connection_send(link->connection, copy, NULL)) {
 			log_event(LOG_LEVEL_ERROR, "signal-lost", "reason=memory");
 		}
@@ -36,7 +38,8 @@ static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 	dbus_message_unref(message);
 }
 
-static DBusMessage *new_signal(const char *path, const char *interface, const char *member, DBusMessageIter *ret_body)
+static DBusMessage *new_signal(const char *path, const char *interface, const char *member,
+                               DBusMessageIter *ret_body)
 {
 	DBusMessage *message = dbus_message_new_signal(path, interface, member);
 
@@ -51,17 +54,19 @@ static void tell_added(struct door *door, const char *path, const struct store_p
 	DBusMessageIter body;
 	DBusMessageIter interfaces;
 	DBusMessageIter entry;
-	DBusMessage *message =
-		new_signal(PATH_BROKER, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", &body);
+	DBusMessage *message = new_signal(PATH_BROKER, "org.freedesktop.DBus.ObjectManager",
+	                                  "InterfacesAdded", &body);
 
 	broadcast(door, message,
-		  message != NULL && codec_append_path(&body, path) &&
-			  dbus_message_iter_open_container(&body, DBUS_TYPE_ARRAY, "{sa{sv}}", &interfaces) &&
-			  dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
-			  codec_append_string(&entry, NAME_PASSWORD) &&
-			  record_append_all(&entry, password, NULL, true) &&
-			  dbus_message_iter_close_container(&interfaces, &entry) &&
-			  dbus_message_iter_close_container(&body, &interfaces));
+	          message != NULL && codec_append_path(&body, path) &&
+	                  dbus_message_iter_open_container(&body, DBUS_TYPE_ARRAY, "{sa{sv}}",
+	                                                   &interfaces) &&
+	                  dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL,
+	                                                   &entry) &&
+	                  codec_append_string(&entry, NAME_PASSWORD) &&
+	                  record_append_all(&entry, password, NULL, true) &&
+	                  dbus_message_iter_close_container(&interfaces, &entry) &&
+	                  dbus_message_iter_close_container(&body, &interfaces));
 }
 
 static void on_created(void *data, const struct store_password *password)
@@ -75,7 +80,8 @@ static void on_created(void *data, const struct store_password *password)
 	DBusMessage *message = new_signal(PATH_BROKER, NAME_MANAGER, "PasswordCreated", &body);
 
 	broadcast(door, message,
-		  message != NULL && codec_append_path(&body, path) && codec_append_string(&body, password->label));
+	          message != NULL && codec_append_path(&body, path) &&
+	                  codec_append_string(&body, password->label));
 }
 
 static bool append_names(DBusMessageIter *at, const char *const *names, size_t count)
@@ -103,27 +109,35 @@ static void on_ended(void *data, const char *id, const char *label, enum ended_r
 	record_path(id, path);
 	DBusMessage *message = new_signal(PATH_BROKER, NAME_MANAGER, "PasswordEnded", &body);
 
-	broadcast(door, message, message != NULL && codec_append_path(&body, path) &&
-					 codec_append_string(&body, label) &&
-					 codec_append_uint32(&body, (uint32_t)reason));
-	message = new_signal(PATH_BROKER, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved", &body);
-	broadcast(door, message, message != NULL && codec_append_path(&body, path) && append_names(&body, names, 1));
+	broadcast(door, message,
+	          message != NULL && codec_append_path(&body, path) &&
+	                  codec_append_string(&body, label) &&
+	                  codec_append_uint32(&body, (uint32_t)reason));
+	message = new_signal(PATH_BROKER, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
+	                     &body);
+	broadcast(door, message,
+	          message != NULL && codec_append_path(&body, path) &&
+	                  append_names(&body, names, 1));
 }
 
-static void tell_properties(struct door *door, const char *id, const struct store_password *password,
-			    unsigned int changed, const char *const *invalidated, size_t count)
+static void tell_properties(struct door *door, const char *id,
+                            const struct store_password *password, unsigned int changed,
+                            const char *const *invalidated, size_t count)
 {
 	DBusMessageIter body;
 	DBusMessageIter dict;
 	char path[64];
 
 	record_path(id, path);
-	DBusMessage *message = new_signal(path, "org.freedesktop.DBus.Properties", "PropertiesChanged", &body);
+	DBusMessage *message = new_signal(path, "org.freedesktop.DBus.Properties",
+	                                  "PropertiesChanged", &body);
 
-	broadcast(door, message, message != NULL && codec_append_string(&body, NAME_PASSWORD) &&
-					 codec_dict_open(&body, &dict) &&
-					 (password == NULL || record_append_changed(&dict, password, changed)) &&
-					 codec_dict_close(&body, &dict) && append_names(&body, invalidated, count));
+	broadcast(door, message,
+	          message != NULL && codec_append_string(&body, NAME_PASSWORD) &&
+	                  codec_dict_open(&body, &dict) &&
+	                  (password == NULL || record_append_changed(&dict, password, changed)) &&
+	                  codec_dict_close(&body, &dict) &&
+	                  append_names(&body, invalidated, count));
 }
 
 static void on_changed(void *data, const struct store_password *password, unsigned int changed)
@@ -133,7 +147,8 @@ static void on_changed(void *data, const struct store_password *password, unsign
 
 static void on_used(void *data, const char *id)
 {
-	static const char *const names[] = { "LastUsedAt", "LastUsedScope", "LastUsedFrom", "UseCount", "UseCounts" };
+	static const char *const names[] = { "LastUsedAt", "LastUsedScope", "LastUsedFrom",
+		                             "UseCount", "UseCounts" };
 
 	tell_properties(data, id, NULL, 0, names, sizeof(names) / sizeof(names[0]));
 }
@@ -146,8 +161,10 @@ static void on_verified(void *data, const char *id, const char *scope, int64_t a
 	record_path(id, path);
 	DBusMessage *message = new_signal(PATH_BROKER, NAME_MANAGER, "PasswordVerified", &body);
 
-	broadcast(data, message, message != NULL && codec_append_path(&body, path) &&
-					 codec_append_string(&body, scope) && codec_append_uint64(&body, (uint64_t)at));
+	broadcast(data, message,
+	          message != NULL && codec_append_path(&body, path) &&
+	                  codec_append_string(&body, scope) &&
+	                  codec_append_uint64(&body, (uint64_t)at));
 }
 
 static void on_failed(void *data, const char *scope, int64_t at, uint32_t count)
@@ -155,8 +172,10 @@ static void on_failed(void *data, const char *scope, int64_t at, uint32_t count)
 	DBusMessageIter body;
 	DBusMessage *message = new_signal(PATH_BROKER, NAME_MANAGER, "VerificationFailed", &body);
 
-	broadcast(data, message, message != NULL && codec_append_string(&body, scope) &&
-					 codec_append_uint64(&body, (uint64_t)at) && codec_append_uint32(&body, count));
+	broadcast(data, message,
+	          message != NULL && codec_append_string(&body, scope) &&
+	                  codec_append_uint64(&body, (uint64_t)at) &&
+	                  codec_append_uint32(&body, count));
 }
 
 static void on_events_added(void *data, int64_t last_serial)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The standard interfaces: Introspectable, Properties, ObjectManager (D-Bus specification, Standard Interfaces). Loop thread.
- * They go the same way as our own methods, so that they are charged, parked and answered alike.
+ * The standard interfaces: Introspectable, Properties, ObjectManager (D-Bus specification, Standard
+ * Interfaces). Loop thread. They go the same way as our own methods, so that they are charged,
+ * parked and answered alike.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -89,11 +90,13 @@ static char *introspect(const struct call *call)
 		return NULL;
 	}
 	fputs(DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n", out);
-	for (const struct interface *const *at = dispatch_interfaces(call->object, kind); *at != NULL; at++) {
+	for (const struct interface *const *at = dispatch_interfaces(call->object, kind);
+	     *at != NULL; at++) {
 		fputs((*at)->xml, out);
 	}
 	fputs("  <interface name=\"org.freedesktop.DBus.Peer\">\n    <method name=\"Ping\"/>\n"
-	      "    <method name=\"GetMachineId\">\n      <arg name=\"machine_uuid\" type=\"s\" direction=\"out\"/>\n"
+	      "    <method name=\"GetMachineId\">\n      <arg name=\"machine_uuid\" type=\"s\" "
+	      "direction=\"out\"/>\n"
 	      "    </method>\n  </interface>\n",
 	      out);
 	print_children(out, call);
@@ -115,20 +118,25 @@ static bool encode_introspect(struct call *call, DBusMessageIter *reply)
 }
 
 static const struct method introspectable_methods[] = {
-	{ "Introspect", "", "s", OPERATION_NONE, decode_introspect, encode_introspect, METHOD_FOR_ROOT },
+	{ "Introspect", "", "s", OPERATION_NONE, decode_introspect, encode_introspect,
+	  METHOD_FOR_ROOT },
 };
 
 const struct interface introspectable_interface = {
-	"org.freedesktop.DBus.Introspectable", introspectable_methods, COUNT(introspectable_methods),
-	"  <interface name=\"org.freedesktop.DBus.Introspectable\">\n    <method name=\"Introspect\">\n"
-	"      <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n    </method>\n  </interface>\n"
+	"org.freedesktop.DBus.Introspectable", introspectable_methods,
+	COUNT(introspectable_methods),
+	"  <interface name=\"org.freedesktop.DBus.Introspectable\">\n    <method "
+	"name=\"Introspect\">\n"
+	"      <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n    </method>\n  "
+	"</interface>\n"
 };
 
 /* Properties. */
 
 static int no_interface(struct call *call)
 {
-	return call_say(call, SPAREKEY_UNKNOWN_INTERFACE, "no interface \"%.60s\" here", call->interface_name);
+	return call_say(call, SPAREKEY_UNKNOWN_INTERFACE, "no interface \"%.60s\" here",
+	                call->interface_name);
 }
 
 static bool has_interface(const struct call *call)
@@ -144,7 +152,8 @@ static bool has_interface(const struct call *call)
 
 static bool has_properties(const struct call *call)
 {
-	return strcmp(call->interface_name, NAME_MANAGER) == 0 || strcmp(call->interface_name, NAME_PASSWORD) == 0;
+	return strcmp(call->interface_name, NAME_MANAGER) == 0 ||
+	       strcmp(call->interface_name, NAME_PASSWORD) == 0;
 }
 
 static bool has_property(const struct call *call)
@@ -155,7 +164,9 @@ static bool has_property(const struct call *call)
 	if (strcmp(call->interface_name, NAME_PASSWORD) == 0) {
 		return record_has(call->property);
 	}
-	scratch = strcmp(call->interface_name, NAME_MANAGER) == 0 ? dbus_message_new_signal("/", "a.b", "c") : NULL;
+	scratch = strcmp(call->interface_name, NAME_MANAGER) == 0
+	                  ? dbus_message_new_signal("/", "a.b", "c")
+	                  : NULL;
 	if (scratch == NULL) {
 		return false;
 	}
@@ -173,7 +184,8 @@ static int decode_interface(struct call *call, DBusMessageIter *arguments)
 	call->request.row_data = call;
 	/* An empty name stands for every interface (D-Bus specification, Properties). */
 	if (call->interface_name[0] == '\0') {
-		call->interface_name = call->object == OBJECT_PASSWORD ? NAME_PASSWORD : NAME_MANAGER;
+		call->interface_name = call->object == OBJECT_PASSWORD ? NAME_PASSWORD
+		                                                       : NAME_MANAGER;
 	}
 	return has_interface(call) ? 0 : no_interface(call);
 }
@@ -185,7 +197,8 @@ static int decode_property(struct call *call, DBusMessageIter *arguments)
 	dbus_message_iter_next(arguments);
 	codec_read_string(arguments, &call->property);
 	if (result == 0 && !has_property(call)) {
-		return call_say(call, SPAREKEY_UNKNOWN_PROPERTY, "no property \"%.60s\"", call->property);
+		return call_say(call, SPAREKEY_UNKNOWN_PROPERTY, "no property \"%.60s\"",
+		                call->property);
 	}
 	return result;
 }
@@ -194,8 +207,9 @@ static int decode_set(struct call *call, DBusMessageIter *arguments)
 {
 	int result = decode_property(call, arguments);
 
-	return result == 0 ? call_say(call, SPAREKEY_PROPERTY_READ_ONLY, "\"%.60s\" is read-only", call->property) :
-			     result;
+	return result == 0 ? call_say(call, SPAREKEY_PROPERTY_READ_ONLY, "\"%.60s\" is read-only",
+	                              call->property)
+	                   : result;
 }
 
 static bool encode_get(struct call *call, DBusMessageIter *reply)
@@ -213,8 +227,9 @@ static bool encode_get_all(struct call *call, DBusMessageIter *reply)
 	if (!has_properties(call)) {
 		return codec_dict_open(reply, &dict) && codec_dict_close(reply, &dict);
 	}
-	return call->object == OBJECT_PASSWORD ? record_append_all(reply, &call->request.password, call, false) :
-						 manager_append_all(reply, call->door);
+	return call->object == OBJECT_PASSWORD
+	               ? record_append_all(reply, &call->request.password, call, false)
+	               : manager_append_all(reply, call->door);
 }
 
 static const struct method properties_methods[] = {
@@ -228,9 +243,11 @@ const struct interface properties_interface = {
 	"  <interface name=\"org.freedesktop.DBus.Properties\">\n    <method name=\"Get\">\n"
 	"      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"
 	"      <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"
-	"      <arg name=\"value\" type=\"v\" direction=\"out\"/>\n    </method>\n    <method name=\"GetAll\">\n"
+	"      <arg name=\"value\" type=\"v\" direction=\"out\"/>\n    </method>\n    <method "
+	"name=\"GetAll\">\n"
 	"      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"
-	"      <arg name=\"properties\" type=\"a{sv}\" direction=\"out\"/>\n    </method>\n    <method name=\"Set\">\n"
+	"      <arg name=\"properties\" type=\"a{sv}\" direction=\"out\"/>\n    </method>\n    "
+	"<method name=\"Set\">\n"
 	"      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"
 	"      <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"
 	"      <arg name=\"value\" type=\"v\" direction=\"in\"/>\n    </method>\n"
@@ -257,12 +274,14 @@ static bool encode_managed(struct call *call, DBusMessageIter *reply)
 }
 
 static const struct method object_manager_methods[] = {
-	{ "GetManagedObjects", "", "a{oa{sa{sv}}}", OPERATION_LIST, decode_managed, encode_managed, 0 },
+	{ "GetManagedObjects", "", "a{oa{sa{sv}}}", OPERATION_LIST, decode_managed, encode_managed,
+	  0 },
 };
 
 const struct interface object_manager_interface = {
 	"org.freedesktop.DBus.ObjectManager", object_manager_methods, COUNT(object_manager_methods),
-	"  <interface name=\"org.freedesktop.DBus.ObjectManager\">\n    <method name=\"GetManagedObjects\">\n"
+	"  <interface name=\"org.freedesktop.DBus.ObjectManager\">\n    <method "
+	"name=\"GetManagedObjects\">\n"
 	"      <arg name=\"objects\" type=\"a{oa{sa{sv}}}\" direction=\"out\"/>\n    </method>\n"
 	"    <signal name=\"InterfacesAdded\">\n      <arg name=\"object\" type=\"o\"/>\n"
 	"      <arg name=\"interfaces\" type=\"a{sa{sv}}\"/>\n    </signal>\n"

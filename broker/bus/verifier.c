@@ -62,7 +62,8 @@ static bool encode_verify(struct call *call, DBusMessageIter *reply)
 
 	record_path(password->id, path);
 	return codec_append_path(reply, path) && codec_dict_open(reply, &dict) &&
-	       codec_dict_string(&dict, "id", password->id) && codec_dict_string(&dict, "label", password->label) &&
+	       codec_dict_string(&dict, "id", password->id) &&
+	       codec_dict_string(&dict, "label", password->label) &&
 	       codec_dict_string(&dict, "account", password->account) &&
 	       codec_dict_scopes(&dict, "scopes", &password->scopes) &&
 	       codec_dict_uint64(&dict, "expires_at", (uint64_t)password->expires_at) &&
@@ -70,10 +71,11 @@ static bool encode_verify(struct call *call, DBusMessageIter *reply)
 }
 
 static const struct method methods[] = {
-	{ "VerifyByFileDescriptor", "hsa{sv}", "oa{sv}", OPERATION_VERIFY, decode_verify_fd, encode_verify,
-	  METHOD_FOR_ROOT },
+	{ "VerifyByFileDescriptor", "hsa{sv}", "oa{sv}", OPERATION_VERIFY, decode_verify_fd,
+	  encode_verify, METHOD_FOR_ROOT },
 	{ "Verify", "ssa{sv}", "oa{sv}", OPERATION_VERIFY, decode_verify, encode_verify,
 	  METHOD_FOR_ROOT | METHOD_INLINE },
 };
 
-const struct interface verifier_interface = { NAME_VERIFIER, methods, COUNT(methods), introspect_verifier };
+const struct interface verifier_interface = { NAME_VERIFIER, methods, COUNT(methods),
+	                                      introspect_verifier };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libdbus's watches and timeouts on our loop. Loop thread. libdbus puts a reading and a writing watch on one descriptor, so
- * each becomes a watch of its own; the loop polls them side by side.
+ * libdbus's watches and timeouts on our loop. Loop thread. libdbus puts a reading and a writing
+ * watch on one descriptor, so each becomes a watch of its own; the loop polls them side by side.
  */
 #include "bus/watch.h"
 
@@ -16,15 +16,16 @@ static short events_of(DBusWatch *watch)
 		return 0;
 	}
 	return (short)(((flags & DBUS_WATCH_READABLE) != 0 ? POLLIN : 0) |
-		       ((flags & DBUS_WATCH_WRITABLE) != 0 ? POLLOUT : 0));
+	               ((flags & DBUS_WATCH_WRITABLE) != 0 ? POLLOUT : 0));
 }
 
 static void watch_ready(void *data, short revents)
 {
 	unsigned int flags = ((revents & POLLIN) != 0 ? (unsigned int)DBUS_WATCH_READABLE : 0u) |
-			     ((revents & POLLOUT) != 0 ? (unsigned int)DBUS_WATCH_WRITABLE : 0u) |
-			     ((revents & POLLHUP) != 0 ? (unsigned int)DBUS_WATCH_HANGUP : 0u) |
-			     ((revents & (POLLERR | POLLNVAL)) != 0 ? (unsigned int)DBUS_WATCH_ERROR : 0u);
+	                     ((revents & POLLOUT) != 0 ? (unsigned int)DBUS_WATCH_WRITABLE : 0u) |
+	                     ((revents & POLLHUP) != 0 ? (unsigned int)DBUS_WATCH_HANGUP : 0u) |
+	                     ((revents & (POLLERR | POLLNVAL)) != 0 ? (unsigned int)DBUS_WATCH_ERROR
+	                                                            : 0u);
 
 	dbus_watch_handle(data, flags);
 }
@@ -33,7 +34,8 @@ static dbus_bool_t watch_add(DBusWatch *watch, void *data)
 {
 	struct loop_watch *own = NULL;
 
-	if (loop_watch_new(data, dbus_watch_get_unix_fd(watch), events_of(watch), watch_ready, watch, &own) < 0) {
+	if (loop_watch_new(data, dbus_watch_get_unix_fd(watch), events_of(watch), watch_ready,
+	                   watch, &own) < 0) {
 		return FALSE;
 	}
 	dbus_watch_set_data(watch, own, NULL);
@@ -60,7 +62,8 @@ static void timeout_due(void *data)
 {
 	DBusTimeout *timeout = data;
 
-	loop_timer_set(dbus_timeout_get_data(timeout), (uint64_t)dbus_timeout_get_interval(timeout));
+	loop_timer_set(dbus_timeout_get_data(timeout),
+	               (uint64_t)dbus_timeout_get_interval(timeout));
 	dbus_timeout_handle(timeout);
 }
 
@@ -100,9 +103,10 @@ static void timeout_remove(DBusTimeout *timeout, void *data)
 
 int watch_connection(struct loop *loop, DBusConnection *connection)
 {
-	if (!dbus_connection_set_watch_functions(connection, watch_add, watch_remove, watch_toggle, loop, NULL) ||
-	    !dbus_connection_set_timeout_functions(connection, timeout_add, timeout_remove, timeout_toggle, loop,
-						   NULL)) {
+	if (!dbus_connection_set_watch_functions(connection, watch_add, watch_remove, watch_toggle,
+	                                         loop, NULL) ||
+	    !dbus_connection_set_timeout_functions(connection, timeout_add, timeout_remove,
+	                                           timeout_toggle, loop, NULL)) {
 		return -ENOMEM;
 	}
 	return 0;
@@ -110,8 +114,10 @@ int watch_connection(struct loop *loop, DBusConnection *connection)
 
 int watch_server(struct loop *loop, DBusServer *server)
 {
-	if (!dbus_server_set_watch_functions(server, watch_add, watch_remove, watch_toggle, loop, NULL) ||
-	    !dbus_server_set_timeout_functions(server, timeout_add, timeout_remove, timeout_toggle, loop, NULL)) {
+	if (!dbus_server_set_watch_functions(server, watch_add, watch_remove, watch_toggle, loop,
+	                                     NULL) ||
+	    !dbus_server_set_timeout_functions(server, timeout_add, timeout_remove, timeout_toggle,
+	                                       loop, NULL)) {
 		return -ENOMEM;
 	}
 	return 0;

@@ -25,8 +25,9 @@
 #include "sparekey.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define SMALL_PAGE ((size_t)4096) /* the smallest page anywhere; touching one twice costs nothing  \
-				   */
+#define SMALL_PAGE                                                                                 \
+	((size_t)4096) /* the smallest page anywhere; touching one twice costs nothing             \
+	                */
 
 struct arena {
 	uint8_t *base;
@@ -40,8 +41,8 @@ static _Thread_local struct arena arena;
 static int map_aligned(size_t size, uint8_t **ret_base)
 {
 	size_t mapped = size + HUGE_PAGE;
-	uint8_t *start =
-		mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                      0);
 	size_t before;
 
 	if (start == MAP_FAILED) {
@@ -133,7 +134,7 @@ static uint8_t *input(const uint8_t *bytes)
 }
 
 int argon2id_hash(const struct secret *secret, const struct phc_cost *cost,
-		  const uint8_t salt[static PHC_SALT], uint8_t ret_tag[static PHC_TAG])
+                  const uint8_t salt[static PHC_SALT], uint8_t ret_tag[static PHC_TAG])
 {
 	argon2_context context = {
 		.out = ret_tag,

@@ -139,5 +139,5 @@ void phc_format(const struct phc *phc, char ret_text[static PHC_TEXT + 1])
 	sodium_bin2base64(salt, sizeof salt, phc->salt, sizeof phc->salt, VARIANT);
 	sodium_bin2base64(tag, sizeof tag, phc->tag, sizeof phc->tag, VARIANT);
 	(void)snprintf(ret_text, PHC_TEXT + 1, PREFIX "%u,t=%u,p=%u$%s$%s", phc->cost.memory_kib,
-		       phc->cost.passes, phc->cost.lanes, salt, tag);
+	               phc->cost.passes, phc->cost.lanes, salt, tag);
 }

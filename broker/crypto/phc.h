@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 /*
- * Stored hashes: `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG` (the PHC string format), read strictly by our own parser:
- * libargon2 decodes hostile strings and obeys them. One spelling only: no leading zeros, no padding, fields in this order,
- * canonical base64 (the unused bits are zero), nothing before or after.
+ * Stored hashes: `$argon2id$v=19$m=19456,t=2,p=1$SALT$TAG` (the PHC string format), read strictly
+ * by our own parser: libargon2 decodes hostile strings and obeys them. One spelling only: no
+ * leading zeros, no padding, fields in this order, canonical base64 (the unused bits are zero),
+ * nothing before or after.
  */
 #define PHC_SALT 16u
 #define PHC_TAG 32u
@@ -36,8 +37,9 @@ struct phc {
 /* Whether each part of a cost is within these bounds. */
 bool phc_cost_valid(const struct phc_cost *cost);
 
-/* Reads `length` bytes, whose cost must be at most `most` in each part (and at least the minimum above). Returns 0, or
- * -EINVAL (not such a string) or -ERANGE (out of bounds); then nothing is written. */
+/* Reads `length` bytes, whose cost must be at most `most` in each part (and at least the minimum
+ * above). Returns 0, or -EINVAL (not such a string) or -ERANGE (out of bounds); then nothing is
+ * written. */
 int phc_parse(const char *text, size_t length, const struct phc_cost *most, struct phc *ret_phc);
 void phc_format(const struct phc *phc, char ret_text[static PHC_TEXT + 1]);
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Random values from libsodium, which aborts the process when the kernel gives none: so getrandom(2) is asked first,
- * without blocking. */
+/* Random values from libsodium, which aborts the process when the kernel gives none: so
+ * getrandom(2) is asked first, without blocking. */
 
 /* Fills `ret_bytes`. Returns 0 or -errno of getrandom (nothing written). */
 int random_bytes(void *ret_bytes, size_t count);

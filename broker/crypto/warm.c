@@ -38,7 +38,7 @@ struct warm {
 };
 
 static_assert(sizeof(struct warm) <= 32768 && sizeof(struct warm) % 8 == 0,
-	      "small enough to lock, and aligned by sodium_malloc");
+              "small enough to lock, and aligned by sodium_malloc");
 
 int warm_new(struct warm **ret_warm)
 {
@@ -100,7 +100,7 @@ static void mac_part(crypto_generichash_state *state, const void *bytes, size_t 
 }
 
 static void compute_mac(const struct warm *warm, const struct warm_key *key,
-			uint8_t ret_mac[static MAC])
+                        uint8_t ret_mac[static MAC])
 {
 	crypto_generichash_state state;
 

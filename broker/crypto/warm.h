@@ -8,9 +8,10 @@
 #include "protocol/secret.h"
 
 /*
- * The memory of successful verifications: for each a BLAKE2b MAC, under a random key of this process, over the text, the
- * stored hash and the row's version. In guarded memory, at most WARM_ENTRIES of them (the oldest of a small set gives
- * way), each for a limited time. It holds nothing a password could be tested against without the key.
+ * The memory of successful verifications: for each a BLAKE2b MAC, under a random key of this
+ * process, over the text, the stored hash and the row's version. In guarded memory, at most
+ * WARM_ENTRIES of them (the oldest of a small set gives way), each for a limited time. It holds
+ * nothing a password could be tested against without the key.
  */
 #define WARM_ENTRIES 512u
 
@@ -27,7 +28,8 @@ struct warm_key {
 	int64_t version;           /* of the row */
 };
 
-/* Whether exactly this was verified before and is remembered at `now_ms`. Constant-time in what it compares. */
+/* Whether exactly this was verified before and is remembered at `now_ms`. Constant-time in what it
+ * compares. */
 bool warm_knows(struct warm *warm, const struct warm_key *key, uint64_t now_ms);
 void warm_remember(struct warm *warm, const struct warm_key *key, uint64_t until_ms);
 void warm_forget(struct warm *warm, const char *id);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a password: check, draw, hash on a worker, then one transaction for record and journal. Loop thread. What can
- * change while the hash is under way (label, number, the caller itself) is checked again inside the transaction. Refused:
- * reserving the label before hashing; a caller who dies would hold it.
+ * Making a password: check, draw, hash on a worker, then one transaction for record and journal.
+ * Loop thread. What can change while the hash is under way (label, number, the caller itself) is
+ * checked again inside the transaction. Refused: reserving the label before hashing; a caller who
+ * dies would hold it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,26 +19,32 @@ static int check_arguments(struct service *service, struct request *request)
 {
 	struct store_password *password = &request->password;
 
-	*password = (struct store_password){ .state = STORE_STATE_ACTIVE, .created_at = service_now(service) };
+	*password = (struct store_password){ .state = STORE_STATE_ACTIVE,
+		                             .created_at = service_now(service) };
 	int result = label_read(request->in.text, password->label);
 
 	if (result != 0) {
-		return service_say(request, result, "the label is empty, too long, or has characters it may not have");
+		return service_say(
+			request, result,
+			"the label is empty, too long, or has characters it may not have");
 	}
 	result = policy_scopes(service, request, &password->scopes);
 	if (result != 0) {
-		return service_say(request, result, "a scope is not [a-z0-9][a-z0-9-]* of at most 32 bytes");
+		return service_say(request, result,
+		                   "a scope is not [a-z0-9][a-z0-9-]* of at most 32 bytes");
 	}
 	const char *account = request->in.account != NULL ? request->in.account : "";
 
 	result = account_check(account);
 	if (result != 0) {
-		return service_say(request, result, "option account: over 255 bytes, or with control characters");
+		return service_say(request, result,
+		                   "option account: over 255 bytes, or with control characters");
 	}
 	snprintf(password->account, sizeof(password->account), "%s", account);
 	result = policy_expiry(service, request, &password->expires_at);
 	if (result != 0) {
-		return service_say(request, result, "option expires_at: in the past, or beyond max-lifetime");
+		return service_say(request, result,
+		                   "option expires_at: in the past, or beyond max-lifetime");
 	}
 	return 0;
 }
@@ -51,13 +58,15 @@ static int check_store(struct service *service, struct request *request)
 		return 0;
 	}
 	if (result == 0) {
-		result = policy_label_free(service, request->password.label, request->password.account, "");
+		result = policy_label_free(service, request->password.label,
+		                           request->password.account, "");
 	}
 	if (result == 0 && count >= service->settings.max_passwords) {
 		return service_say(request, SPAREKEY_LIMIT_EXCEEDED, "max-passwords is reached");
 	}
 	if (result == SPAREKEY_LABEL_IN_USE) {
-		return service_say(request, result, "another live password of that account has that label");
+		return service_say(request, result,
+		                   "another live password of that account has that label");
 	}
 	return result;
 }
@@ -77,7 +86,7 @@ static int draw(struct service *service, struct request *request)
 	if (result == 0) {
 		password_compose(symbols, request->secret);
 		snprintf(request->password.id, sizeof(request->password.id), "%.5s",
-			 (const char *)secret_bytes(request->secret));
+		         (const char *)secret_bytes(request->secret));
 		request->phc.cost = service_cost(service);
 		result = service_hash(service, request, false);
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Uses and refusals on their way to the store: repeats of the same one are added up in memory and written together, every
- * few seconds, before anything is listed, and at exit. Loop thread. A durable write for each verification would make a
- * warm one 5 to 20 times dearer. At most GATHER_MOST different ones wait; what comes on top of that while the store cannot
- * be written is counted and told in the log.
+ * Uses and refusals on their way to the store: repeats of the same one are added up in memory and
+ * written together, every few seconds, before anything is listed, and at exit. Loop thread. A
+ * durable write for each verification would make a warm one 5 to 20 times dearer. At most
+ * GATHER_MOST different ones wait; what comes on top of that while the store cannot be written is
+ * counted and told in the log.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -77,7 +78,8 @@ struct gather *gather_free(struct gather *gather)
 		result = gather_flush(gather);
 	}
 	if (gather->count > 0) {
-		log_event(LOG_LEVEL_WARNING, "uses-not-written", "entries=%u error=%d", gather->count, -result);
+		log_event(LOG_LEVEL_WARNING, "uses-not-written", "entries=%u error=%d",
+		          gather->count, -result);
 	}
 	drop_all(gather);
 	gather->timer = loop_timer_free(gather->timer);
@@ -92,9 +94,10 @@ bool gather_empty(const struct gather *gather)
 
 static bool is_same(const struct store_event *a, const struct store_event *b)
 {
-	return strcmp(a->kind, b->kind) == 0 && strcmp(a->id, b->id) == 0 && strcmp(a->scope, b->scope) == 0 &&
-	       strcmp(a->remote, b->remote) == 0 && strcmp(a->account, b->account) == 0 &&
-	       strcmp(a->reason, b->reason) == 0 && a->group == b->group;
+	return strcmp(a->kind, b->kind) == 0 && strcmp(a->id, b->id) == 0 &&
+	       strcmp(a->scope, b->scope) == 0 && strcmp(a->remote, b->remote) == 0 &&
+	       strcmp(a->account, b->account) == 0 && strcmp(a->reason, b->reason) == 0 &&
+	       a->group == b->group;
 }
 
 void gather_add(struct gather *gather, const struct store_event *event)
@@ -151,7 +154,8 @@ static int write_all(struct gather *gather)
 			result = write_use(gather, event);
 		}
 		if (result == 0) {
-			result = store_event_append(gather->service->store, event, &gather->service->last_serial);
+			result = store_event_append(gather->service->store, event,
+			                            &gather->service->last_serial);
 		}
 	}
 	return result;
@@ -167,7 +171,8 @@ static void tell(struct gather *gather)
 		}
 	}
 	if (gather->lost > 0) {
-		log_event(LOG_LEVEL_WARNING, "events-lost", "count=%llu", (unsigned long long)gather->lost);
+		log_event(LOG_LEVEL_WARNING, "events-lost", "count=%llu",
+		          (unsigned long long)gather->lost);
 		gather->lost = 0;
 	}
 }

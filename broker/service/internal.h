@@ -21,14 +21,14 @@ struct service {
 	struct store *store;      /* borrowed */
 	struct secret_pool *pool; /* borrowed */
 	struct workers *workers;
-	struct warm *warm;        /* NULL: cache-seconds is 0 */
+	struct warm *warm; /* NULL: cache-seconds is 0 */
 	struct gather *gather;
 	struct news *news;
-	struct list parked;       /* requests that wait for another process's lock */
+	struct list parked; /* requests that wait for another process's lock */
 	struct loop_timer *retry;
 	struct loop_timer *sweep; /* the next password to expire */
 	unsigned int under_way;
-	int64_t last_serial;      /* of the journal, written in the open transaction */
+	int64_t last_serial; /* of the journal, written in the open transaction */
 	bool stopping;
 };
 
@@ -36,7 +36,8 @@ struct service {
 int64_t service_now(const struct service *service);
 uint64_t service_now_ms(const struct service *service);
 struct phc_cost service_cost(const struct service *service);
-/* Hashes request->secret into request->phc, or compares with it; the request's step is called again at REQUEST_HASHED. */
+/* Hashes request->secret into request->phc, or compares with it; the request's step is called again
+ * at REQUEST_HASHED. */
 int service_hash(struct service *service, struct request *request, bool compare);
 /* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
 void service_check_record(struct store_password *password);
@@ -45,7 +46,8 @@ int service_end(struct service *service, int result);
 bool service_is_live(const struct service *service, const struct store_password *password);
 int service_say(struct request *request, int result, const char *what);
 
-/* The steps, one an operation: 0 done, > 0 and < 0 as struct request's `done`, -EBUSY to be called again later. */
+/* The steps, one an operation: 0 done, > 0 and < 0 as struct request's `done`, -EBUSY to be called
+ * again later. */
 int create_step(struct service *service, struct request *request);
 int verify_step(struct service *service, struct request *request);
 int identify_step(struct service *service, struct request *request);
@@ -62,22 +64,27 @@ int set_expiry_step(struct service *service, struct request *request);
 int freeze_step(struct service *service, struct request *request);
 int thaw_step(struct service *service, struct request *request);
 /* Starts a renewal of a hash; takes the secret over. */
-void renew_start(struct service *service, const struct store_password *password, struct secret *secret);
+void renew_start(struct service *service, const struct store_password *password,
+                 struct secret *secret);
 
 /* policy.c: what arguments may be. 0 or an outcome. */
-int policy_expiry(const struct service *service, const struct request *request, int64_t *ret_expires_at);
-int policy_scopes(const struct service *service, const struct request *request, struct scope_set *ret_scopes);
-int policy_label_free(struct service *service, const char *label, const char *account, const char *own_id);
+int policy_expiry(const struct service *service, const struct request *request,
+                  int64_t *ret_expires_at);
+int policy_scopes(const struct service *service, const struct request *request,
+                  struct scope_set *ret_scopes);
+int policy_label_free(struct service *service, const char *label, const char *account,
+                      const char *own_id);
 
 /* sweep.c: ends what has expired. */
 void sweep_due(void *data);
 void sweep_plan(struct service *service);
 
 /* journal.c */
-void journal_event(const struct service *service, const char *kind, const struct store_password *password,
-		   struct store_event *ret_event);
+void journal_event(const struct service *service, const char *kind,
+                   const struct store_password *password, struct store_event *ret_event);
 /* Inside a transaction; service_end tells of it once it is committed. */
-int journal_append(struct service *service, const char *kind, const struct store_password *password);
+int journal_append(struct service *service, const char *kind,
+                   const struct store_password *password);
 
 /* gather.c: uses and refusals on their way to the store. */
 int gather_new(struct service *service, struct gather **ret_gather);

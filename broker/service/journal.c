@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal's vocabulary: how a change or a record becomes a line. Loop thread. The line is written in the transaction of the
- * change itself, so that neither exists without the other.
+ * The journal's vocabulary: how a change or a record becomes a line. Loop thread. The line is
+ * written in the transaction of the change itself, so that neither exists without the other.
  */
 #include <stdio.h>
 
 #include "service/internal.h"
 
-void journal_event(const struct service *service, const char *kind, const struct store_password *password,
-		   struct store_event *ret_event)
+void journal_event(const struct service *service, const char *kind,
+                   const struct store_password *password, struct store_event *ret_event)
 {
 	*ret_event = (struct store_event){ .time = service_now(service) };
 	snprintf(ret_event->kind, sizeof(ret_event->kind), "%s", kind);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What changes or ends a password: one transaction each, record and journal together; the news follows the commit. Loop
- * thread. Taking access away goes by store_begin_revocation, which still works on a full disk.
+ * What changes or ends a password: one transaction each, record and journal together; the news
+ * follows the commit. Loop thread. Taking access away goes by store_begin_revocation, which still
+ * works on a full disk.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,13 +31,14 @@ static int load(struct service *service, struct request *request)
 	return result;
 }
 
-static int change_in_transaction(struct service *service, struct request *request, change_fn *change,
-				 const char **ret_kind)
+static int change_in_transaction(struct service *service, struct request *request,
+                                 change_fn *change, const char **ret_kind)
 {
 	int result = load(service, request);
 
 	if (result == 0 && request->password.state == STORE_STATE_DAMAGED) {
-		return service_say(request, SPAREKEY_WRONG_STATE, "its record is damaged: it can only be revoked");
+		return service_say(request, SPAREKEY_WRONG_STATE,
+		                   "its record is damaged: it can only be revoked");
 	}
 	if (result == 0) {
 		result = change(service, request, ret_kind);
@@ -50,13 +52,15 @@ static int change_in_transaction(struct service *service, struct request *reques
 	return result;
 }
 
-static int change_step(struct service *service, struct request *request, change_fn *change, unsigned int changed)
+static int change_step(struct service *service, struct request *request, change_fn *change,
+                       unsigned int changed)
 {
 	const char *kind = NULL;
 	bool restrict_only = request->operation == OPERATION_FREEZE;
 
 	gather_flush(service->gather); /* the journal keeps the order of what happened */
-	int result = restrict_only ? store_begin_revocation(service->store) : store_begin(service->store);
+	int result = restrict_only ? store_begin_revocation(service->store)
+	                           : store_begin(service->store);
 
 	if (result == SPAREKEY_NOT_INITIALIZED) {
 		return service_say(request, SPAREKEY_UNKNOWN_OBJECT, "no such password");
@@ -82,10 +86,12 @@ static int rename_change(struct service *service, struct request *request, const
 	int result = label_read(request->in.text, label);
 
 	if (result == 0) {
-		result = policy_label_free(service, label, request->password.account, request->password.id);
+		result = policy_label_free(service, label, request->password.account,
+		                           request->password.id);
 	}
 	if (result == SPAREKEY_LABEL_IN_USE) {
-		return service_say(request, result, "another live password of that account has that label");
+		return service_say(request, result,
+		                   "another live password of that account has that label");
 	}
 	if (result == 0 && strcmp(label, request->password.label) != 0) {
 		snprintf(request->password.label, sizeof(request->password.label), "%s", label);
@@ -99,8 +105,9 @@ int rename_step(struct service *service, struct request *request)
 	char label[LIMIT_LABEL_BYTES + 1];
 
 	if (label_read(request->in.text, label) != 0) {
-		return service_say(request, SPAREKEY_INVALID_LABEL,
-				   "the label is empty, too long, or has characters it may not have");
+		return service_say(
+			request, SPAREKEY_INVALID_LABEL,
+			"the label is empty, too long, or has characters it may not have");
 	}
 	return change_step(service, request, rename_change, CHANGED_LABEL);
 }
@@ -119,7 +126,7 @@ int set_scopes_step(struct service *service, struct request *request)
 {
 	if (request->in.bad_scopes) {
 		return service_say(request, SPAREKEY_INVALID_SCOPE,
-				   "a scope is not [a-z0-9][a-z0-9-]* of at most 32 bytes");
+		                   "a scope is not [a-z0-9][a-z0-9-]* of at most 32 bytes");
 	}
 	return change_step(service, request, scopes_change, CHANGED_SCOPES);
 }
@@ -150,7 +157,8 @@ int set_expiry_step(struct service *service, struct request *request)
 
 	request->in.has_expires_at = true;
 	if (request->in.expires_at != 0 && policy_expiry(service, request, &expires_at) != 0) {
-		return service_say(request, SPAREKEY_INVALID_EXPIRY, "in the past, or beyond max-lifetime");
+		return service_say(request, SPAREKEY_INVALID_EXPIRY,
+		                   "in the past, or beyond max-lifetime");
 	}
 	int result = change_step(service, request, expiry_change, CHANGED_EXPIRES_AT);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What listeners are told, at the rates of the contract: PasswordVerified once a minute for each password and scope,
- * VerificationFailed once in ten seconds, EventsAdded once a second; the last two are told late rather than dropped. Loop thread.
+ * What listeners are told, at the rates of the contract: PasswordVerified once a minute for each
+ * password and scope, VerificationFailed once in ten seconds, EventsAdded once a second; the last
+ * two are told late rather than dropped. Loop thread.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What arguments may be, where that takes settings, the clock or the store. Loop thread. Nothing here changes anything.
+ * What arguments may be, where that takes settings, the clock or the store. Loop thread. Nothing
+ * here changes anything.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 /* Times beyond this could not be added to without overflow, nor printed by every tool. */
 #define LATEST INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-int policy_expiry(const struct service *service, const struct request *request, int64_t *ret_expires_at)
+int policy_expiry(const struct service *service, const struct request *request,
+                  int64_t *ret_expires_at)
 {
 	int64_t now = service_now(service);
 	uint64_t lifetime = service->settings.max_lifetime_s;
@@ -36,23 +38,27 @@ int policy_expiry(const struct service *service, const struct request *request, 
 	return 0;
 }
 
-int policy_scopes(const struct service *service, const struct request *request, struct scope_set *ret_scopes)
+int policy_scopes(const struct service *service, const struct request *request,
+                  struct scope_set *ret_scopes)
 {
 	if (request->in.bad_scopes) {
 		return SPAREKEY_INVALID_SCOPE;
 	}
-	*ret_scopes = request->in.has_scopes ? request->in.scopes : service->settings.default_scopes;
+	*ret_scopes = request->in.has_scopes ? request->in.scopes
+	                                     : service->settings.default_scopes;
 	return 0;
 }
 
-int policy_label_free(struct service *service, const char *label, const char *account, const char *own_id)
+int policy_label_free(struct service *service, const char *label, const char *account,
+                      const char *own_id)
 {
 	char key[LIMIT_LABEL_KEY_BYTES + 1];
 	char id[24];
 	int result = label_fold(label, key);
 
 	if (result == 0) {
-		result = store_password_find(service->store, key, account, service_now(service), id);
+		result = store_password_find(service->store, key, account, service_now(service),
+		                             id);
 	}
 	if (result == SPAREKEY_UNKNOWN_OBJECT) {
 		return 0;

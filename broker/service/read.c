@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only reads: find, get, list, events. Loop thread. Uses still gathered are written first, so that an answer never
- * lags behind a verification; where they cannot be written the answer is given all the same.
+ * What only reads: find, get, list, events. Loop thread. Uses still gathered are written first, so
+ * that an answer never lags behind a verification; where they cannot be written the answer is given
+ * all the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ static int no_store_is(int result, int instead)
 	return result == SPAREKEY_NOT_INITIALIZED ? instead : result;
 }
 
-static int find_by_label(struct service *service, const struct request *request, char ret_id[static 24])
+static int find_by_label(struct service *service, const struct request *request,
+                         char ret_id[static 24])
 {
 	char label[LIMIT_LABEL_BYTES + 1];
 	char key[LIMIT_LABEL_KEY_BYTES + 1];
@@ -32,7 +34,8 @@ static int find_by_label(struct service *service, const struct request *request,
 	if (label_read(request->in.text, label) != 0 || label_fold(label, key) != 0) {
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
-	return store_password_find(service->store, key, request->in.account, service_now(service), ret_id);
+	return store_password_find(service->store, key, request->in.account, service_now(service),
+	                           ret_id);
 }
 
 static int find_by_id(struct service *service, struct request *request)
@@ -46,7 +49,8 @@ static int find_by_id(struct service *service, struct request *request)
 		return result;
 	}
 	if (!service_is_live(service, &request->password) ||
-	    (request->in.account != NULL && strcmp(request->in.account, request->password.account) != 0)) {
+	    (request->in.account != NULL &&
+	     strcmp(request->in.account, request->password.account) != 0)) {
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
 	return 0;
@@ -58,7 +62,7 @@ int find_step(struct service *service, struct request *request)
 
 	if (request->in.account != NULL && account_check(request->in.account) != 0) {
 		return service_say(request, SPAREKEY_INVALID_ARGS,
-				   "option account: over 255 bytes, or with control characters");
+		                   "option account: over 255 bytes, or with control characters");
 	}
 	int result = find_by_label(service, request, id);
 
@@ -67,10 +71,12 @@ int find_step(struct service *service, struct request *request)
 	} else if (result == SPAREKEY_UNKNOWN_OBJECT) {
 		result = find_by_id(service, request);
 	} else if (result == SPAREKEY_INVALID_ARGS) {
-		return service_say(request, result, "several accounts have that label: option account is needed");
+		return service_say(request, result,
+		                   "several accounts have that label: option account is needed");
 	}
 	result = no_store_is(result, SPAREKEY_UNKNOWN_OBJECT);
-	return result == SPAREKEY_UNKNOWN_OBJECT ? service_say(request, result, "no such password") : result;
+	return result == SPAREKEY_UNKNOWN_OBJECT ? service_say(request, result, "no such password")
+	                                         : result;
 }
 
 int get_step(struct service *service, struct request *request)
@@ -83,11 +89,14 @@ int get_step(struct service *service, struct request *request)
 		result = SPAREKEY_UNKNOWN_OBJECT;
 	}
 	if (result != 0) {
-		return result == SPAREKEY_UNKNOWN_OBJECT ? service_say(request, result, "no such password") : result;
+		return result == SPAREKEY_UNKNOWN_OBJECT
+		               ? service_say(request, result, "no such password")
+		               : result;
 	}
 	service_check_record(&request->password);
 	if (request->use != NULL) {
-		return store_use_each(service->store, request->password.id, request->use, request->row_data);
+		return store_use_each(service->store, request->password.id, request->use,
+		                      request->row_data);
 	}
 	return 0;
 }
@@ -101,7 +110,8 @@ static int list_row(void *data, const struct store_password *password)
 	service_check_record(&checked);
 	request->count++;
 	if (request->use != NULL && checked.use_count > 0) {
-		result = store_use_each(request->service->store, checked.id, request->use, request->row_data);
+		result = store_use_each(request->service->store, checked.id, request->use,
+		                        request->row_data);
 	}
 	if (result != 0) {
 		return result;
@@ -120,8 +130,8 @@ int list_step(struct service *service, struct request *request)
 	request->count = 0;
 	const char *after = request->in.after != NULL ? request->in.after : "";
 
-	result = store_password_each(service->store, after, request->in.limit, service_now(service), list_row,
-				     request);
+	result = store_password_each(service->store, after, request->in.limit, service_now(service),
+	                             list_row, request);
 	return no_store_is(result, 0);
 }
 
@@ -133,9 +143,10 @@ int list_events_step(struct service *service, struct request *request)
 		return result;
 	}
 	gather_flush(service->gather);
-	int64_t not_before = request->in.not_before > INT64_MAX ? INT64_MAX : (int64_t)request->in.not_before;
+	int64_t not_before = request->in.not_before > INT64_MAX ? INT64_MAX
+	                                                        : (int64_t)request->in.not_before;
 
-	result = store_event_each(service->store, not_before, request->in.before, request->in.id, request->in.limit,
-				  request->event, request->row_data);
+	result = store_event_each(service->store, not_before, request->in.before, request->in.id,
+	                          request->in.limit, request->event, request->row_data);
 	return no_store_is(result, 0);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Renewal: after a success with outdated parameters the hash is made again with those in force. A request of the service's
- * own, behind the answer, so the login does not wait for it. Loop thread. If the row has changed meanwhile, or the store
- * cannot be written, nothing happens; the next success tries again.
+ * Renewal: after a success with outdated parameters the hash is made again with those in force. A
+ * request of the service's own, behind the answer, so the login does not wait for it. Loop thread.
+ * If the row has changed meanwhile, or the store cannot be written, nothing happens; the next
+ * success tries again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ static void renewed(struct request *request, int result)
 	free(request);
 }
 
-void renew_start(struct service *service, const struct store_password *password, struct secret *secret)
+void renew_start(struct service *service, const struct store_password *password,
+                 struct secret *secret)
 {
 	struct request *request = calloc(1, sizeof(*request));
 

@@ -12,9 +12,9 @@
 #include "store/store.h"
 
 /*
- * One operation on its way: the arguments as the bus decoded them (checked by the service, in the order of refusals:
- * options, proof, arguments, state), the answer, and where it stands. The bus owns it and what its pointers point to; between
- * service_submit and `done` the service uses it.
+ * One operation on its way: the arguments as the bus decoded them (checked by the service, in the
+ * order of refusals: options, proof, arguments, state), the answer, and where it stands. The bus
+ * owns it and what its pointers point to; between service_submit and `done` the service uses it.
  */
 enum operation {
 	OPERATION_NONE = 0,
@@ -50,16 +50,16 @@ struct service;
 
 /* Arguments. NULL or false: not given. */
 struct request_arguments {
-	const char *text;      /* label or name */
-	char id[24];           /* the object called */
+	const char *text; /* label or name */
+	char id[24];      /* the object called */
 	const char *account;
 	const char *scope;
 	const char *remote;
 	const char *diagnosis;
 	uint32_t group;
-	bool unrecorded;       /* do not count it as a use */
+	bool unrecorded; /* do not count it as a use */
 	bool has_scopes;
-	bool bad_scopes;       /* one of them is not a scope */
+	bool bad_scopes; /* one of them is not a scope */
 	struct scope_set scopes;
 	bool has_expires_at;
 	uint64_t expires_at;
@@ -67,10 +67,10 @@ struct request_arguments {
 	uint64_t unused_since;
 	bool has_created_before;
 	uint64_t created_before;
-	const char *after;     /* list: ids greater than this */
+	const char *after; /* list: ids greater than this */
 	uint32_t limit;
-	bool everything;       /* list: no paging; the row function ends the walk at a page and one */
-	uint64_t not_before;   /* events */
+	bool everything;     /* list: no paging; the row function ends the walk at a page and one */
+	uint64_t not_before; /* events */
 	int64_t before;
 	const char *const *except; /* revoke all: these ids stay */
 	unsigned int except_count;
@@ -81,7 +81,8 @@ struct request {
 	struct request_arguments in;
 	struct secret *secret; /* owned; given (verify, identify) or made (create) */
 	bool abandoned;        /* the caller is gone: nothing may be made for it any more */
-	/* Called once, with 0, > 0 enum sparekey_error or < 0 -errno. `what` may then hold a line for the caller. */
+	/* Called once, with 0, > 0 enum sparekey_error or < 0 -errno. `what` may then hold a line
+	 * for the caller. */
 	void (*done)(struct request *request, int result);
 
 	/* The answer. */
@@ -90,9 +91,9 @@ struct request {
 	uint32_t group;
 	uint32_t count;
 	char scope[LIMIT_SCOPE_BYTES + 1]; /* in.scope by its plain name */
-	store_password_fn *row; /* list: gets each row */
-	store_event_fn *event;  /* events: gets each line */
-	store_use_fn *use;      /* get, list: gets each scope's uses, before the row */
+	store_password_fn *row;            /* list: gets each row */
+	store_event_fn *event;             /* events: gets each line */
+	store_use_fn *use;                 /* get, list: gets each scope's uses, before the row */
 	void *row_data;
 	char what[120];
 

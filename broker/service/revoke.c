@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ending passwords: one, or all that match a filter, in one transaction. Loop thread. When the reply is sent the row is gone
- * from the disk, so every process that verifies from then on refuses it.
+ * Ending passwords: one, or all that match a filter, in one transaction. Loop thread. When the
+ * reply is sent the row is gone from the disk, so every process that verifies from then on refuses
+ * it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ int revoke_step(struct service *service, struct request *request)
 		if (service->warm != NULL) {
 			warm_forget(service->warm, request->password.id);
 		}
-		news_ended(service->news, request->password.id, request->password.label, ENDED_REVOKED);
+		news_ended(service->news, request->password.id, request->password.label,
+		           ENDED_REVOKED);
 	}
 	return result;
 }
@@ -81,9 +83,10 @@ static bool is_kept(const struct request_arguments *in, const char *id)
 }
 
 static bool matches_filter(const struct request_arguments *in, const char *scope,
-			   const struct store_password *password)
+                           const struct store_password *password)
 {
-	int64_t used_at = password->last_used_at != 0 ? password->last_used_at : password->created_at;
+	int64_t used_at = password->last_used_at != 0 ? password->last_used_at
+	                                              : password->created_at;
 
 	if (in->scope != NULL && !scope_set_has(&password->scopes, scope)) {
 		return false;
@@ -127,7 +130,8 @@ static int match_row(void *data, const struct store_password *password)
 
 static int end_matches(struct service *service, struct request *request, struct matches *matches)
 {
-	int result = store_password_each(service->store, "", 0, service_now(service), match_row, matches);
+	int result = store_password_each(service->store, "", 0, service_now(service), match_row,
+	                                 matches);
 
 	for (unsigned int i = 0; i < matches->count && result == 0; i++) {
 		struct store_password *password = &request->password;
@@ -144,13 +148,15 @@ static int end_matches(struct service *service, struct request *request, struct 
 static int check_filter(struct request *request)
 {
 	if (request->in.account != NULL && account_check(request->in.account) != 0) {
-		return service_say(request, SPAREKEY_INVALID_ARGS, "account: over 255 bytes, or with control characters");
+		return service_say(request, SPAREKEY_INVALID_ARGS,
+		                   "account: over 255 bytes, or with control characters");
 	}
 	if (request->in.scope == NULL) {
 		return 0;
 	}
 	if (scope_read(request->in.scope, request->scope) != 0) {
-		return service_say(request, SPAREKEY_INVALID_SCOPE, "scope: not [a-z0-9][a-z0-9-]* of at most 32 bytes");
+		return service_say(request, SPAREKEY_INVALID_SCOPE,
+		                   "scope: not [a-z0-9][a-z0-9-]* of at most 32 bytes");
 	}
 	return 0;
 }
@@ -185,7 +191,7 @@ int revoke_all_step(struct service *service, struct request *request)
 		request->count = matches.count;
 		for (unsigned int i = 0; i < matches.count; i++) {
 			news_ended(service->news, matches.rows[i].id, matches.rows[i].label,
-				   ENDED_REVOKED_WITH_OTHERS);
+			           ENDED_REVOKED_WITH_OTHERS);
 		}
 	}
 	free(matches.rows);

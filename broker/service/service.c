@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of every request: admitted once, stepped, parked while another process holds the store's lock, sent to the
- * workers for Argon2, ended once. Loop thread. A step can be called again from its stage's start at any time, so it
- * changes nothing before its transaction. Refused: a lock on the id while a hash is under way; the row is read again
- * instead, which holds across processes too.
+ * The way of every request: admitted once, stepped, parked while another process holds the store's
+ * lock, sent to the workers for Argon2, ended once. Loop thread. A step can be called again from
+ * its stage's start at any time, so it changes nothing before its transaction. Refused: a lock on
+ * the id while a hash is under way; the row is read again instead, which holds across processes
+ * too.
  */
 #include "service/internal.h"
 
@@ -55,7 +56,8 @@ uint64_t service_now_ms(const struct service *service)
 
 struct phc_cost service_cost(const struct service *service)
 {
-	return (struct phc_cost){ service->settings.argon2_memory_kib, service->settings.argon2_passes, 1 };
+	return (struct phc_cost){ service->settings.argon2_memory_kib,
+		                  service->settings.argon2_passes, 1 };
 }
 
 int service_say(struct request *request, int result, const char *what)
@@ -108,7 +110,8 @@ static void park(struct service *service, struct request *request)
 		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
 	}
 	if (now_ms >= request->parked_until_ms || service->stopping) {
-		finish(service, request, service_say(request, -EBUSY, "another process holds the store"));
+		finish(service, request,
+		       service_say(request, -EBUSY, "another process holds the store"));
 		return;
 	}
 	list_append(&service->parked, &request->link);
@@ -153,7 +156,8 @@ static void hash_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
 
-	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt, request->phc.tag);
+	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt,
+	                                request->phc.tag);
 }
 
 static void compare_run(struct job *job)
@@ -180,7 +184,8 @@ static void hash_done(struct job *job)
 int service_hash(struct service *service, struct request *request, bool compare)
 {
 	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
-	int result = service->stopping ? -ECANCELED : workers_submit(service->workers, &request->job);
+	int result = service->stopping ? -ECANCELED
+	                               : workers_submit(service->workers, &request->job);
 
 	return result < 0 ? result : STEP_UNDER_WAY;
 }
@@ -192,10 +197,12 @@ void service_submit(struct service *service, struct request *request)
 	request->parked_until_ms = 0;
 	list_start(&request->link);
 	service->under_way++;
-	if (service->stopping && request->operation != OPERATION_REVOKE) { /* what was made for nobody is still undone */
+	if (service->stopping &&
+	    request->operation != OPERATION_REVOKE) { /* what was made for nobody is still undone */
 		finish(service, request, -ECANCELED);
 	} else if (service->under_way > LIMIT_CALLS) {
-		finish(service, request, service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
+		finish(service, request,
+		       service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
 	} else {
 		step(service, request);
 	}
@@ -241,8 +248,8 @@ static int service_start(struct service *service)
 		result = loop_timer_new(service->loop, sweep_due, service, &service->sweep);
 	}
 	if (result == 0) {
-		result = workers_new(service->loop, service->settings.workers, REST_MS, argon2id_rest,
-				     &service->workers);
+		result = workers_new(service->loop, service->settings.workers, REST_MS,
+		                     argon2id_rest, &service->workers);
 	}
 	if (result == 0) {
 		result = news_new(service, &service->news);
@@ -256,8 +263,8 @@ static int service_start(struct service *service)
 	return result;
 }
 
-int service_new(struct loop *loop, const struct settings *settings, struct store *store, struct secret_pool *pool,
-		struct service **ret_service)
+int service_new(struct loop *loop, const struct settings *settings, struct store *store,
+                struct secret_pool *pool, struct service **ret_service)
 {
 	struct service *service = calloc(1, sizeof(*service));
 

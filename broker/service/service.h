@@ -9,11 +9,17 @@
 #include "store/store.h"
 
 /*
- * The decisions: what is made, verified, changed and ended, and what is told about it. Loop thread only; Argon2 runs on workers.
+ * The decisions: what is made, verified, changed and ended, and what is told about it. Loop thread
+ * only; Argon2 runs on workers.
  */
 enum ended_reason { ENDED_REVOKED = 1, ENDED_REVOKED_WITH_OTHERS = 2, ENDED_EXPIRED = 3 };
 
-enum changed_property { CHANGED_LABEL = 1, CHANGED_SCOPES = 2, CHANGED_STATE = 4, CHANGED_EXPIRES_AT = 8 };
+enum changed_property {
+	CHANGED_LABEL = 1,
+	CHANGED_SCOPES = 2,
+	CHANGED_STATE = 4,
+	CHANGED_EXPIRES_AT = 8
+};
 
 /* What the bus is told, so that it can tell others. Set once by service_listen. */
 struct service_listener {
@@ -26,9 +32,10 @@ struct service_listener {
 	void (*events_added)(void *data, int64_t last_serial);
 };
 
-/* `store` and `pool` stay the caller's and must outlive it. 0, -ENOMEM, or -errno of the random source. */
-int service_new(struct loop *loop, const struct settings *settings, struct store *store, struct secret_pool *pool,
-		struct service **ret_service);
+/* `store` and `pool` stay the caller's and must outlive it. 0, -ENOMEM, or -errno of the random
+ * source. */
+int service_new(struct loop *loop, const struct settings *settings, struct store *store,
+                struct secret_pool *pool, struct service **ret_service);
 /* Refuses what is parked, waits for hashes under way, writes what is gathered. */
 struct service *service_free(struct service *service);
 void service_listen(struct service *service, const struct service_listener *listener, void *data);
@@ -37,7 +44,8 @@ void service_listen(struct service *service, const struct service_listener *list
 void service_submit(struct service *service, struct request *request);
 /* Ends every request that waits, with -ECANCELED; nothing is admitted any more. */
 void service_stop(struct service *service);
-/* As service_stop; then waits for the hashes under way, whose requests end as they would have, and ends the workers. */
+/* As service_stop; then waits for the hashes under way, whose requests end as they would have, and
+ * ends the workers. */
 void service_drain(struct service *service);
 /* Whether no request is under way and nothing waits to be written. */
 bool service_idle(const struct service *service);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends what has expired: at start, and when the next one is due. Loop thread. Verification looks at the time itself, so a
- * sweep that is late, or impossible on a store that cannot be written, lets nothing in.
+ * Ends what has expired: at start, and when the next one is due. Loop thread. Verification looks at
+ * the time itself, so a sweep that is late, or impossible on a store that cannot be written, lets
+ * nothing in.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "service/internal.h"
 
-#define SWEEP_MOST 64u             /* in one transaction */
-#define SWEEP_AGAIN_MS 1000u       /* after a failure, or with more to do */
-#define SWEEP_LATEST_MS 3600000u   /* the wall clock may be set meanwhile */
+#define SWEEP_MOST 64u           /* in one transaction */
+#define SWEEP_AGAIN_MS 1000u     /* after a failure, or with more to do */
+#define SWEEP_LATEST_MS 3600000u /* the wall clock may be set meanwhile */
 
 struct due {
 	unsigned int count;
@@ -48,7 +49,8 @@ static int sweep(struct service *service)
 	if (due.rows == NULL) {
 		return -ENOMEM;
 	}
-	int result = store_password_each_expired(service->store, service_now(service), due_row, &due);
+	int result = store_password_each_expired(service->store, service_now(service), due_row,
+	                                         &due);
 
 	if (result == 0 || result == ENOBUFS) {
 		result = due.count > 0 ? end_all(service, &due) : 0;
@@ -81,6 +83,7 @@ void sweep_due(void *data)
 
 	sweep_plan(service);
 	if (result < 0) {
-		loop_timer_set(service->sweep, result == -EBUSY ? SWEEP_AGAIN_MS / 20 : 60u * SWEEP_AGAIN_MS);
+		loop_timer_set(service->sweep,
+		               result == -EBUSY ? SWEEP_AGAIN_MS / 20 : 60u * SWEEP_AGAIN_MS);
 	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verification: read the text, find the row, ask the warm memory, else one Argon2 evaluation; then read the row again and
- * decide. Loop thread. The caller learns yes or no; why not goes to the journal alone. State, scope and account are judged
- * after the hash, so that the journal's reason is true and a guesser cannot tell a frozen password from a wrong secret.
+ * Verification: read the text, find the row, ask the warm memory, else one Argon2 evaluation; then
+ * read the row again and decide. Loop thread. The caller learns yes or no; why not goes to the
+ * journal alone. State, scope and account are judged after the hash, so that the journal's reason
+ * is true and a guesser cannot tell a frozen password from a wrong secret.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,10 +21,13 @@ static int refuse(struct service *service, struct request *request, const char *
 {
 	struct store_event event;
 
-	journal_event(service, "refused", request->password.id[0] != '\0' ? &request->password : NULL, &event);
+	journal_event(service, "refused",
+	              request->password.id[0] != '\0' ? &request->password : NULL, &event);
 	snprintf(event.scope, sizeof(event.scope), "%s", request->scope);
-	snprintf(event.account, sizeof(event.account), "%s", request->in.account != NULL ? request->in.account : "");
-	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote, sizeof(event.remote));
+	snprintf(event.account, sizeof(event.account), "%s",
+	         request->in.account != NULL ? request->in.account : "");
+	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote,
+	            sizeof(event.remote));
 	snprintf(event.reason, sizeof(event.reason), "%s", reason);
 	event.group = request->group;
 	event.count = 1;
@@ -44,7 +48,8 @@ static int check_diagnosis(struct request *request)
 		return service_say(request, SPAREKEY_INVALID_ARGS, "option group: needs diagnosis");
 	}
 	if (strcmp(diagnosis, "malformed") != 0 && strcmp(diagnosis, "mistyped") != 0) {
-		return service_say(request, SPAREKEY_INVALID_ARGS, "option diagnosis: malformed or mistyped");
+		return service_say(request, SPAREKEY_INVALID_ARGS,
+		                   "option diagnosis: malformed or mistyped");
 	}
 	if (request->in.group > PASSWORD_SYMBOLS / PASSWORD_GROUP) {
 		return service_say(request, SPAREKEY_INVALID_ARGS, "option group: 1 to 5");
@@ -58,14 +63,14 @@ static int check_arguments(struct request *request)
 
 	if (scope_read(request->in.scope, request->scope) != 0) {
 		return service_say(request, SPAREKEY_INVALID_SCOPE,
-				   "scope: not [a-z0-9][a-z0-9-]* of at most 32 bytes");
+		                   "scope: not [a-z0-9][a-z0-9-]* of at most 32 bytes");
 	}
 	if (remote != NULL && strlen(remote) > LIMIT_REMOTE_BYTES) {
 		return service_say(request, SPAREKEY_INVALID_ARGS, "option remote: over 255 bytes");
 	}
 	if (request->in.account != NULL && account_check(request->in.account) != 0) {
 		return service_say(request, SPAREKEY_INVALID_ARGS,
-				   "option account: over 255 bytes, or with control characters");
+		                   "option account: over 255 bytes, or with control characters");
 	}
 	return check_diagnosis(request);
 }
@@ -88,7 +93,7 @@ static int look_up(struct service *service, struct request *request, const char 
 static struct warm_key warm_key_of(const struct request *request)
 {
 	return (struct warm_key){ request->password.id, request->secret, request->password.hash,
-				  request->password.version };
+		                  request->password.version };
 }
 
 static void note_use(struct service *service, struct request *request)
@@ -101,8 +106,10 @@ static void note_use(struct service *service, struct request *request)
 	}
 	journal_event(service, "verified", &request->password, &event);
 	snprintf(event.scope, sizeof(event.scope), "%s", request->scope);
-	snprintf(event.account, sizeof(event.account), "%s", request->in.account != NULL ? request->in.account : "");
-	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote, sizeof(event.remote));
+	snprintf(event.account, sizeof(event.account), "%s",
+	         request->in.account != NULL ? request->in.account : "");
+	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote,
+	            sizeof(event.remote));
 	event.count = 1;
 	gather_add(service->gather, &event);
 }
@@ -149,7 +156,8 @@ static bool is_outdated(const struct service *service, const struct phc *phc)
 
 static void remember(struct service *service, struct request *request)
 {
-	uint64_t until_ms = service_now_ms(service) + 1000u * (uint64_t)service->settings.cache_seconds;
+	uint64_t until_ms = service_now_ms(service) +
+	                    1000u * (uint64_t)service->settings.cache_seconds;
 
 	if (service->warm != NULL) {
 		struct warm_key key = warm_key_of(request);
@@ -180,7 +188,8 @@ static int begin(struct service *service, struct request *request)
 		if (reading.group != 0 && look_up(service, request, reading.id) != 0) {
 			request->password = (struct store_password){ 0 };
 		}
-		return refuse(service, request, reading.form == PASSWORD_MISTYPED ? "mistyped" : "malformed");
+		return refuse(service, request,
+		              reading.form == PASSWORD_MISTYPED ? "mistyped" : "malformed");
 	}
 	result = look_up(service, request, reading.id);
 	if (result == SPAREKEY_UNKNOWN_OBJECT) {
@@ -197,13 +206,15 @@ static int begin(struct service *service, struct request *request)
 	if (service->warm != NULL && warm_knows(service->warm, &key, service_now_ms(service))) {
 		return decide(service, request);
 	}
-	if (phc_parse(request->password.hash, strlen(request->password.hash), &most, &request->phc) < 0) {
+	if (phc_parse(request->password.hash, strlen(request->password.hash), &most,
+	              &request->phc) < 0) {
 		return refuse(service, request, "unknown");
 	}
 	return service_hash(service, request, true);
 }
 
-/* The hash is done: the row is read again, since it may have been changed or ended meanwhile, here or by another process. */
+/* The hash is done: the row is read again, since it may have been changed or ended meanwhile, here
+ * or by another process. */
 static int after_hash(struct service *service, struct request *request)
 {
 	int64_t created_at = request->password.created_at;
@@ -212,7 +223,8 @@ static int after_hash(struct service *service, struct request *request)
 	snprintf(id, sizeof(id), "%.5s", (const char *)secret_bytes(request->secret));
 	int result = look_up(service, request, id);
 
-	if (result == SPAREKEY_UNKNOWN_OBJECT || (result == 0 && request->password.created_at != created_at)) {
+	if (result == SPAREKEY_UNKNOWN_OBJECT ||
+	    (result == 0 && request->password.created_at != created_at)) {
 		return refuse(service, request, "unknown");
 	}
 	if (result != 0) {
@@ -230,7 +242,8 @@ static int after_hash(struct service *service, struct request *request)
 
 int verify_step(struct service *service, struct request *request)
 {
-	return request->stage == REQUEST_BEGIN ? begin(service, request) : after_hash(service, request);
+	return request->stage == REQUEST_BEGIN ? begin(service, request)
+	                                       : after_hash(service, request);
 }
 
 /* Identify: the same way, told to the owner and recorded nowhere. */
@@ -246,19 +259,22 @@ static int identify_begin(struct service *service, struct request *request)
 
 	password_read(request->secret, request->secret, &reading);
 	request->group = reading.group;
-	int result = reading.id[0] == '\0' ? SPAREKEY_UNKNOWN_OBJECT : look_up(service, request, reading.id);
+	int result = reading.id[0] == '\0' ? SPAREKEY_UNKNOWN_OBJECT
+	                                   : look_up(service, request, reading.id);
 
 	if (result == -EBUSY || (result < 0 && reading.form == PASSWORD_WELL_FORMED)) {
 		return result;
 	}
 	if (reading.form != PASSWORD_WELL_FORMED) {
-		return identify_as(request, reading.form == PASSWORD_MISTYPED ? IDENTITY_MISTYPED : IDENTITY_MALFORMED);
+		return identify_as(request, reading.form == PASSWORD_MISTYPED ? IDENTITY_MISTYPED
+		                                                              : IDENTITY_MALFORMED);
 	}
 	if (result == SPAREKEY_UNKNOWN_OBJECT || !service_is_live(service, &request->password)) {
 		request->password = (struct store_password){ 0 };
 		return identify_as(request, IDENTITY_UNKNOWN);
 	}
-	if (phc_parse(request->password.hash, strlen(request->password.hash), &most, &request->phc) < 0) {
+	if (phc_parse(request->password.hash, strlen(request->password.hash), &most,
+	              &request->phc) < 0) {
 		return identify_as(request, IDENTITY_WRONG);
 	}
 	return service_hash(service, request, true);

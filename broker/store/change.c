@@ -43,12 +43,12 @@ static int bind_texts(sqlite3_stmt *statement, const char *const texts[], int co
 }
 
 static int bind_insert(sqlite3_stmt *statement, const struct store_password *password,
-		       const struct forms *forms)
+                       const struct forms *forms)
 {
-	const char *const texts[] = { password->id,	 password->label, forms->label_key,
-				      password->account, forms->scopes,	  password->hash };
+	const char *const texts[] = { password->id,      password->label, forms->label_key,
+		                      password->account, forms->scopes,   password->hash };
 	const int64_t numbers[] = { password->state, password->created_at, password->expires_at,
-				    password->last_used_at };
+		                    password->last_used_at };
 	int code = bind_texts(statement, texts, 6);
 
 	for (int i = 0; i < 4 && code == SQLITE_OK; i++) {
@@ -85,10 +85,10 @@ int store_password_insert(struct store *store, const struct store_password *pass
 }
 
 static int bind_update(sqlite3_stmt *statement, const struct store_password *password,
-		       const struct forms *forms)
+                       const struct forms *forms)
 {
 	const char *const texts[] = { password->id, password->label, forms->label_key,
-				      forms->scopes, password->hash };
+		                      forms->scopes, password->hash };
 	int code = bind_texts(statement, texts, 5);
 
 	if (code == SQLITE_OK) {

@@ -108,7 +108,7 @@ static int harden(sqlite3 *db)
 	} switches[] = {
 		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },      { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
 		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 }, { SQLITE_DBCONFIG_ENABLE_VIEW, 0 },
-		{ SQLITE_DBCONFIG_DQS_DML, 0 },	       { SQLITE_DBCONFIG_DQS_DDL, 0 },
+		{ SQLITE_DBCONFIG_DQS_DML, 0 },        { SQLITE_DBCONFIG_DQS_DDL, 0 },
 	};
 	int code = SQLITE_OK;
 
@@ -120,7 +120,7 @@ static int harden(sqlite3 *db)
 		return db_result(db, code);
 	}
 	return db_exec(db, "PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON;"
-			   "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0");
+	                   "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0");
 }
 
 int db_connect(const char *path, sqlite3 **ret_db)
@@ -130,9 +130,9 @@ int db_connect(const char *path, sqlite3 **ret_db)
 	int result;
 
 	code = sqlite3_open_v2(path, &db,
-			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-				       SQLITE_OPEN_EXRESCODE,
-			       NULL);
+	                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
+	                               SQLITE_OPEN_EXRESCODE,
+	                       NULL);
 	result = code == SQLITE_OK ? harden(db) : db_result(db, code);
 	if (result != 0) {
 		(void)sqlite3_close(db);
@@ -238,8 +238,8 @@ int db_open(struct store *store)
 	}
 	if (result == -EUCLEAN && store->refusal[0] == '\0') {
 		return db_refuse(store, result,
-				 "%s: is damaged; put back a backup, or move it away to start anew",
-				 store->path);
+		                 "%s: is damaged; put back a backup, or move it away to start anew",
+		                 store->path);
 	}
 	return result;
 }
@@ -283,7 +283,7 @@ int db_prepare(struct store *store, enum db_statement which, sqlite3_stmt **ret_
 
 	if (store->statements[which] == NULL) {
 		code = sqlite3_prepare_v3(store->db, sql_text(which), -1, SQLITE_PREPARE_PERSISTENT,
-					  &store->statements[which], NULL);
+		                          &store->statements[which], NULL);
 		if (code != SQLITE_OK) {
 			return db_result(store->db, code);
 		}

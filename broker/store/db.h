@@ -54,14 +54,14 @@ enum db_statement {
 
 struct store {
 	char *directory; /* owned, as named by the caller */
-	char *path;	 /* owned, directory/sparekey.db */
-	sqlite3 *db;	 /* NULL: not open */
+	char *path;      /* owned, directory/sparekey.db */
+	sqlite3 *db;     /* NULL: not open */
 	sqlite3_stmt *statements[DB_STATEMENTS];
 	dev_t device; /* of the file that was opened */
 	ino_t inode;
 	int64_t schema_cookie; /* of the schema that was checked */
 	unsigned int walks;    /* rows are being handed out: the file must stay open */
-	bool writing;	       /* between begin and commit */
+	bool writing;          /* between begin and commit */
 	bool revoking;
 	int failed; /* why this transaction can only be rolled back */
 	char refusal[DB_REFUSAL_BYTES];

@@ -11,8 +11,8 @@
 
 static int bind_event(sqlite3_stmt *statement, const struct store_event *event)
 {
-	const char *const texts[] = { event->kind,   event->id,	     event->label, event->scope,
-				      event->remote, event->account, event->reason };
+	const char *const texts[] = { event->kind,   event->id,      event->label, event->scope,
+		                      event->remote, event->account, event->reason };
 	int code = sqlite3_bind_int64(statement, 1, event->time);
 
 	for (int i = 0; i < 7 && code == SQLITE_OK; i++) {
@@ -88,7 +88,7 @@ static int walk(struct store *store, sqlite3_stmt *rows, store_event_fn *row, vo
 }
 
 int store_event_each(struct store *store, int64_t not_before, int64_t before, const char *id,
-		     uint32_t limit, store_event_fn *row, void *data)
+                     uint32_t limit, store_event_fn *row, void *data)
 {
 	DB_AUTO rows = NULL;
 	int result = db_ready(store);

@@ -51,7 +51,7 @@ int store_password_count(struct store *store, int64_t now, uint32_t *ret_count)
 
 /* The first live row in order of account; `several`: another live one has another account. */
 static int find_first(struct store *store, sqlite3_stmt *rows, int64_t now,
-		      struct store_password *ret_first, bool *ret_several)
+                      struct store_password *ret_first, bool *ret_several)
 {
 	struct store_password password;
 	bool found = false;
@@ -75,7 +75,7 @@ static int find_first(struct store *store, sqlite3_stmt *rows, int64_t now,
 }
 
 int store_password_find(struct store *store, const char *label_key, const char *account,
-			int64_t now, char ret_id[static 24])
+                        int64_t now, char ret_id[static 24])
 {
 	struct store_password first;
 	bool several = false;

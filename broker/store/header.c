@@ -52,7 +52,7 @@ static const char *type_name(mode_t mode)
 
 /* Owner and rights of file or directory; `rights` is what chmod should be told. */
 static int check_rights(struct store *store, const char *path, const struct stat *status,
-			int rights)
+                        int rights)
 {
 	if (status->st_uid != geteuid()) {
 		return db_refuse(
@@ -83,12 +83,12 @@ int header_directory(struct store *store, int *ret_fd)
 	}
 	if (fd < 0) {
 		return db_refuse(store, -EPERM,
-				 "%s: cannot be opened as a directory (%s); run: chmod 700 '%s', "
-				 "or " CURE_FOREIGN,
-				 store->directory, strerrordesc_np(errno), store->directory);
+		                 "%s: cannot be opened as a directory (%s); run: chmod 700 '%s', "
+		                 "or " CURE_FOREIGN,
+		                 store->directory, strerrordesc_np(errno), store->directory);
 	}
 	result = fstat(fd, &status) == 0 ? check_rights(store, store->directory, &status, 0700)
-					 : db_errno(errno);
+	                                 : db_errno(errno);
 	if (result != 0) {
 		(void)close(fd);
 		return result;
@@ -100,7 +100,7 @@ int header_directory(struct store *store, int *ret_fd)
 /* Type, owner and rights of one of our files, `path` for the text. SPAREKEY_NOT_INITIALIZED: there
  * is none. */
 static int check_file(struct store *store, int directory, const char *name, const char *path,
-		      struct stat *ret_status)
+                      struct stat *ret_status)
 {
 	struct stat status;
 
@@ -109,7 +109,7 @@ static int check_file(struct store *store, int directory, const char *name, cons
 	}
 	if (!S_ISREG(status.st_mode)) {
 		return db_refuse(store, -EPERM, "%s: is a %s, not a regular file; " CURE_FOREIGN,
-				 path, type_name(status.st_mode));
+		                 path, type_name(status.st_mode));
 	}
 	*ret_status = status;
 	return check_rights(store, path, &status, 0600);
@@ -158,14 +158,14 @@ static int check_header(struct store *store, const unsigned char *header)
 
 	if (big_endian(header + 68) != DB_APPLICATION_ID) {
 		return db_refuse(store, -EPERM,
-				 "%s: is a database of another program; " CURE_FOREIGN,
-				 store->path);
+		                 "%s: is a database of another program; " CURE_FOREIGN,
+		                 store->path);
 	}
 	if (version > DB_VERSION) {
 		return db_refuse(store, -EPERM,
-				 "%s: was written by a newer Sparekey (format %u, this one knows "
-				 "%d); update Sparekey",
-				 store->path, version, DB_VERSION);
+		                 "%s: was written by a newer Sparekey (format %u, this one knows "
+		                 "%d); update Sparekey",
+		                 store->path, version, DB_VERSION);
 	}
 	if (header[18] != 1 || header[19] != 1) {
 		return db_refuse(
@@ -176,7 +176,7 @@ static int check_header(struct store *store, const unsigned char *header)
 	}
 	if (version < 1 || !layout_sound(header)) {
 		return db_refuse(store, -EUCLEAN, "%s: its header is damaged; " CURE_DAMAGED,
-				 store->path);
+		                 store->path);
 	}
 	return 0;
 }
@@ -194,7 +194,7 @@ static int check_content(struct store *store, int fd, const struct stat *status)
 	}
 	if (length == 0) {
 		return db_refuse(store, -EUCLEAN, "%s: has been emptied; " CURE_DAMAGED,
-				 store->path);
+		                 store->path);
 	}
 	if (memcmp(header, magic, sizeof(magic)) != 0) {
 		return db_refuse(
@@ -204,7 +204,7 @@ static int check_content(struct store *store, int fd, const struct stat *status)
 	}
 	if (status->st_size < FILE_BYTES_LEAST) {
 		return db_refuse(store, -EUCLEAN, "%s: has been cut off; " CURE_DAMAGED,
-				 store->path);
+		                 store->path);
 	}
 	return check_header(store, header);
 }
@@ -223,7 +223,7 @@ static int check_opened(struct store *store, int directory, struct header_file *
 	fd = openat(directory, DB_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES) {
 		return db_refuse(store, -EPERM, "%s: may not be read; run: chmod 600 '%s'",
-				 store->path, store->path);
+		                 store->path, store->path);
 	}
 	if (fd < 0) {
 		return db_errno(errno);

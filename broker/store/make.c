@@ -57,7 +57,7 @@ static int make_directories(struct store *store)
 
 	if (length >= sizeof(path)) {
 		return db_refuse(store, -EPERM,
-				 "%s: is too long a path; set another data directory", store->path);
+		                 "%s: is too long a path; set another data directory", store->path);
 	}
 	if (store->directory[0] == '/') {
 		parent[0] = '/';
@@ -203,9 +203,10 @@ static int check_journal(struct store *store, int directory)
 	(void)close(fd);
 	if (first != 0) {
 		return db_refuse(store, -EPERM,
-				 "%s/" DB_JOURNAL ": belongs to a store that is gone; put that back, or "
-				 "move this away too",
-				 store->directory);
+		                 "%s/" DB_JOURNAL
+		                 ": belongs to a store that is gone; put that back, or "
+		                 "move this away too",
+		                 store->directory);
 	}
 	return 0;
 }

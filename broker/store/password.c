@@ -63,10 +63,10 @@ static bool load_words(sqlite3_stmt *row, struct store_password *ret)
 	sound = row_text(row, COLUMN_ACCOUNT, 0, LIMIT_ACCOUNT_BYTES, ret->account) && sound;
 	sound = row_text(row, COLUMN_HASH, 1, STORE_HASH_BYTES, ret->hash) && sound;
 	sound = row_text(row, COLUMN_LAST_USED_SCOPE, 0, LIMIT_SCOPE_BYTES, ret->last_used_scope) &&
-		sound;
+	        sound;
 	sound = row_text(row, COLUMN_LAST_USED_FROM, 0, LIMIT_REMOTE_SHOWN_BYTES,
-			 ret->last_used_from) &&
-		sound;
+	                 ret->last_used_from) &&
+	        sound;
 	return load_scopes(row, &ret->scopes) && sound;
 }
 
@@ -141,7 +141,7 @@ static int seek(struct store *store, const char *id, sqlite3_stmt **ret_row)
 		return result;
 	}
 	result = db_result(store->db, by_id ? db_bind_text(*ret_row, 1, id)
-					    : sqlite3_bind_int64(*ret_row, 1, number));
+	                                    : sqlite3_bind_int64(*ret_row, 1, number));
 	if (result == 0) {
 		result = db_step(store, *ret_row);
 	}
@@ -243,7 +243,7 @@ static int walk_misnamed(struct store *store, int64_t after, struct walk *walk)
 }
 
 int store_password_each(struct store *store, const char *after, uint32_t limit, int64_t now,
-			store_password_fn *row, void *data)
+                        store_password_fn *row, void *data)
 {
 	struct walk walk = { .now = now, .left = limit, .live = true, .row = row, .data = data };
 	int64_t number = INT64_MIN;
@@ -261,7 +261,7 @@ int store_password_each(struct store *store, const char *after, uint32_t limit, 
 }
 
 int store_password_each_expired(struct store *store, int64_t now, store_password_fn *row,
-				void *data)
+                                void *data)
 {
 	struct walk walk = { .now = now, .named = true, .row = row, .data = data };
 	DB_AUTO rows = NULL;

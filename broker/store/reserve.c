@@ -51,7 +51,7 @@ static bool allocated(int directory)
 static void allocate(int directory)
 {
 	int fd = openat(directory, DB_RESERVE,
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	                O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
 		return;

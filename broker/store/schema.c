@@ -115,9 +115,9 @@ static int refuse_object(struct store *store, sqlite3_stmt *row)
 	(void)row_text(row, 0, 1, sizeof(type) - 1, type);
 	(void)row_text(row, 1, 1, sizeof(name) - 1, name);
 	return db_refuse(store, -EPERM,
-			 "%s: another program has put %s '%s' into it; put back a backup, or "
-			 "remove that with sqlite3",
-			 store->path, type, name);
+	                 "%s: another program has put %s '%s' into it; put back a backup, or "
+	                 "remove that with sqlite3",
+	                 store->path, type, name);
 }
 
 /* Everything that is neither a table nor an index with a place in the file, and indexes of others
@@ -140,7 +140,7 @@ static int check_foreign(struct store *store)
 	if (code == SQLITE_OK) {
 		code = sqlite3_step(rows);
 		result = code == SQLITE_ROW ? refuse_object(store, rows)
-					    : db_result(store->db, code);
+		                            : db_result(store->db, code);
 	} else {
 		result = db_result(store->db, code);
 	}
@@ -156,9 +156,9 @@ static int compare_object(struct store *store, sqlite3_stmt *row, const struct o
 
 	if (sql == NULL || length != strlen(object->sql) || memcmp(sql, object->sql, length) != 0) {
 		return db_refuse(store, -EUCLEAN,
-				 "%s: the definition of '%s' is damaged; put back a backup, or "
-				 "move it away to start anew",
-				 store->path, object->name);
+		                 "%s: the definition of '%s' is damaged; put back a backup, or "
+		                 "move it away to start anew",
+		                 store->path, object->name);
 	}
 	return 0;
 }
@@ -175,9 +175,9 @@ static int check_object(struct store *store, sqlite3_stmt *row, const struct obj
 		result = compare_object(store, row, object);
 	} else if (code == SQLITE_DONE) {
 		result = db_refuse(store, -EUCLEAN,
-				   "%s: '%s' is missing in it; put back a backup, or move it away "
-				   "to start anew",
-				   store->path, object->name);
+		                   "%s: '%s' is missing in it; put back a backup, or move it away "
+		                   "to start anew",
+		                   store->path, object->name);
 	} else {
 		result = db_result(store->db, code);
 	}
@@ -189,9 +189,9 @@ static int check_objects(struct store *store)
 {
 	sqlite3_stmt *row = NULL;
 	int result = db_result(store->db,
-			       sqlite3_prepare_v2(store->db,
-						  "SELECT sql FROM sqlite_schema WHERE name = ?1",
-						  -1, &row, NULL));
+	                       sqlite3_prepare_v2(store->db,
+	                                          "SELECT sql FROM sqlite_schema WHERE name = ?1",
+	                                          -1, &row, NULL));
 
 	for (size_t i = 0; i < OBJECTS && result == 0; i++) {
 		result = check_object(store, row, &objects[i]);
@@ -210,8 +210,8 @@ static int check_version(struct store *store)
 	}
 	if (version > DB_VERSION) {
 		return db_refuse(store, -EPERM,
-				 "%s: has been taken over by a newer Sparekey; update Sparekey",
-				 store->path);
+		                 "%s: has been taken over by a newer Sparekey; update Sparekey",
+		                 store->path);
 	}
 	return store->writing ? -EUCLEAN : schema_upgrade(store->db, steps, DB_VERSION);
 }

@@ -38,10 +38,10 @@ static const char *const texts[DB_STATEMENTS] = {
 	[DB_PASSWORD_FIND] = "SELECT " COLUMNS " FROM password WHERE label_key = ?1"
 			     " AND (?2 IS NULL OR account = ?2) ORDER BY account, number",
 	[DB_PASSWORD_EACH] = "SELECT " COLUMNS " FROM password WHERE id > ?1 ORDER BY id",
-	[DB_PASSWORD_EACH_MISNAMED] =
-		"SELECT " COLUMNS " FROM password WHERE number > ?1 AND number IN"
-		" (SELECT number FROM password WHERE NOT " WELL_NAMED ")"
-		" ORDER BY number",
+	[DB_PASSWORD_EACH_MISNAMED] = "SELECT " COLUMNS
+				      " FROM password WHERE number > ?1 AND number IN"
+				      " (SELECT number FROM password WHERE NOT " WELL_NAMED ")"
+				      " ORDER BY number",
 	[DB_PASSWORD_EACH_EXPIRED] = "SELECT " COLUMNS " FROM password"
 				     " WHERE expires_at > 0 AND expires_at <= ?1"
 				     " ORDER BY expires_at, number",
@@ -56,10 +56,16 @@ static const char *const texts[DB_STATEMENTS] = {
 		"UPDATE password SET label = ?2, label_key = ?3, scopes = ?4, hash = ?5,"
 		" state = ?6, expires_at = ?7, version = version + 1 WHERE id = ?1",
 	[DB_PASSWORD_DELETE] = "DELETE FROM password WHERE number = ?1",
-	[DB_PASSWORD_USED] = "UPDATE password SET use_count = " USE_COUNT ","
-			     " last_used_scope = " IF_LATER("?3", "last_used_scope") ","
-			     " last_used_from = " IF_LATER("?4", "last_used_from") ","
-			     " last_used_at = max(last_used_at, ?2) WHERE number = ?1",
+	[DB_PASSWORD_USED] =
+		"UPDATE password SET use_count = " USE_COUNT ","
+		" last_used_scope = " IF_LATER(
+			"?3", "last_used_scope") ","
+						 " last_used_from = " IF_LATER(
+							 "?4",
+							 "last_used_from") ","
+									   " last_used_at = "
+									   "max(last_used_at, ?2) "
+									   "WHERE number = ?1",
 	[DB_USE_EACH] = "SELECT scope, count FROM password_use WHERE password = ?1 ORDER BY scope",
 	[DB_USE_ADD] =
 		"INSERT INTO password_use (password, scope, count) SELECT ?1, ?2, ?3 WHERE EXISTS"
@@ -73,9 +79,9 @@ static const char *const texts[DB_STATEMENTS] = {
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[DB_EVENT_EACH] = "SELECT " EVENT_COLUMNS " FROM event WHERE time >= ?1 AND serial < ?2"
 			  " ORDER BY serial DESC LIMIT ?3",
-	[DB_EVENT_EACH_OF] =
-		"SELECT " EVENT_COLUMNS " FROM event WHERE password = ?4 AND time >= ?1"
-		" AND serial < ?2 ORDER BY serial DESC LIMIT ?3",
+	[DB_EVENT_EACH_OF] = "SELECT " EVENT_COLUMNS
+			     " FROM event WHERE password = ?4 AND time >= ?1"
+			     " AND serial < ?2 ORDER BY serial DESC LIMIT ?3",
 };
 
 const char *sql_text(enum db_statement which)

@@ -10,17 +10,21 @@
 #include "protocol/scope.h"
 
 /*
- * The store: one SQLite file, DIRECTORY/sparekey.db. Loop thread only; never sleeps, and waits for nothing but its own
- * commit. Several processes may have it open.
+ * The store: one SQLite file, DIRECTORY/sparekey.db. Loop thread only; never sleeps, and waits for
+ * nothing but its own commit. Several processes may have it open.
  *
  * Results of every function here, besides those named at it:
- *   SPAREKEY_NOT_INITIALIZED  there is no store (and the function does not make one)
- *   -EBUSY    another process holds the lock: nothing was done, call again later (LIMIT_BUSY_WAIT_MS in all)
- *   -ENOSPC   disk full: nothing was changed        -EROFS   cannot be written: nothing was changed
- *   -EIO      could not be read or written          -EUCLEAN damaged
- *   -ESTALE   the file in its place is no longer the one that was opened: moved, deleted or put back from a backup
- *   -EPERM    refused: wrong owner, mode, type, format, newer or foreign (store_refusal has the text)
- *   -ENOMEM
+ * - SPAREKEY_NOT_INITIALIZED: there is no store (and the function does not make one);
+ * - -EBUSY: another process holds the lock; nothing was done, call again later
+ *   (LIMIT_BUSY_WAIT_MS in all);
+ * - -ENOSPC: disk full, nothing was changed;
+ * - -EROFS: cannot be written, nothing was changed;
+ * - -EIO: could not be read or written;
+ * - -EUCLEAN: damaged;
+ * - -ESTALE: the file in its place is no longer the one that was opened: moved, deleted or put
+ *   back from a backup;
+ * - -EPERM: refused: wrong owner, mode, type, format, newer or foreign (see store_refusal);
+ * - -ENOMEM.
  */
 #define STORE_HASH_BYTES 127u
 #define STORE_KIND_BYTES 31u
@@ -32,7 +36,8 @@ enum store_state { STORE_STATE_ACTIVE = 1, STORE_STATE_FROZEN = 2, STORE_STATE_D
 
 /* A password's record. Times are seconds since 1970 UTC, 0 never. Strings are UTF-8. */
 struct store_password {
-	char id[24]; /* five symbols; "_N" (row N) where the stored id itself is damaged, so that it can still be named */
+	char id[24]; /* five symbols; "_N" (row N) where the stored id itself is damaged, so that it
+	                can still be named */
 	char label[LIMIT_LABEL_BYTES + 1];
 	char account[LIMIT_ACCOUNT_BYTES + 1];
 	struct scope_set scopes;
@@ -71,8 +76,8 @@ struct store_use {
 	uint64_t count;
 };
 
-/* What a password row is handed to; the record is valid only during the call. A non-zero return ends the walk and is
- * returned by it. Must not write to the store. */
+/* What a password row is handed to; the record is valid only during the call. A non-zero return
+ * ends the walk and is returned by it. Must not write to the store. */
 typedef int store_password_fn(void *data, const struct store_password *password);
 typedef int store_event_fn(void *data, const struct store_event *event);
 typedef int store_use_fn(void *data, const char *scope, uint64_t count);
@@ -81,36 +86,43 @@ typedef int store_use_fn(void *data, const char *scope, uint64_t count);
 int store_new(const char *directory, struct store **ret_store);
 struct store *store_free(struct store *store);
 const char *store_path(const struct store *store);
-/* After -EPERM or -EUCLEAN of opening: one line that names path and cure. Otherwise "". Owned by the store. */
+/* After -EPERM or -EUCLEAN of opening: one line that names path and cure. Otherwise "". Owned by
+ * the store. */
 const char *store_refusal(const struct store *store);
 
 /* Opens what is there (every other function does it by itself as well). 0, or as above. */
 int store_open(struct store *store);
-/* Opens it, or makes directory and file if there is none: under a temporary name, then linked into place. */
+/* Opens it, or makes directory and file if there is none: under a temporary name, then linked into
+ * place. */
 int store_make(struct store *store);
 
-/* One transaction for everything that writes: begin takes the lock at once (BEGIN EXCLUSIVE), so that -EBUSY comes here
- * and never from commit. After any failure in between: rollback. store_begin does not make a store. */
+/* One transaction for everything that writes: begin takes the lock at once (BEGIN EXCLUSIVE), so
+ * that -EBUSY comes here and never from commit. After any failure in between: rollback. store_begin
+ * does not make a store. */
 int store_begin(struct store *store);
-/* On return of 0 it is on the disk (synchronous EXTRA). Otherwise nothing was changed, and it is rolled back. */
+/* On return of 0 it is on the disk (synchronous EXTRA). Otherwise nothing was changed, and it is
+ * rolled back. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
-/* As store_begin, store_commit for what takes access away: on a full disk the reserve file is freed first. */
+/* As store_begin, store_commit for what takes access away: on a full disk the reserve file is freed
+ * first. */
 int store_begin_revocation(struct store *store);
 
 /* Live passwords are those that are not expired at `now`; a damaged one is live. */
 int store_password_count(struct store *store, int64_t now, uint32_t *ret_count);
 /* SPAREKEY_UNKNOWN_OBJECT: no such id. Finds expired ones too. */
 int store_password_get(struct store *store, const char *id, struct store_password *ret_password);
-/* By folded label among the live ones: of `account`, or, if that is NULL, of any. SPAREKEY_UNKNOWN_OBJECT: none; SPAREKEY_INVALID_ARGS:
- * `account` is NULL and several accounts have it, none of them "". */
-int store_password_find(struct store *store, const char *label_key, const char *account, int64_t now,
-			char ret_id[static 24]);
+/* By folded label among the live ones: of `account`, or, if that is NULL, of any.
+ * SPAREKEY_UNKNOWN_OBJECT: none; SPAREKEY_INVALID_ARGS: `account` is NULL and several accounts have
+ * it, none of them "". */
+int store_password_find(struct store *store, const char *label_key, const char *account,
+                        int64_t now, char ret_id[static 24]);
 /* Live ones by id, those greater than `after` ("" for all), at most `limit` (0: no limit). */
-int store_password_each(struct store *store, const char *after, uint32_t limit, int64_t now, store_password_fn *row,
-			void *data);
+int store_password_each(struct store *store, const char *after, uint32_t limit, int64_t now,
+                        store_password_fn *row, void *data);
 /* Ones that have expired at `now`. */
-int store_password_each_expired(struct store *store, int64_t now, store_password_fn *row, void *data);
+int store_password_each_expired(struct store *store, int64_t now, store_password_fn *row,
+                                void *data);
 /* The next time one will expire, after `now`; 0: none. */
 int store_next_expiry(struct store *store, int64_t now, int64_t *ret_at);
 /* Uses of one by scope, in order of scope. */
@@ -118,10 +130,11 @@ int store_use_each(struct store *store, const char *id, store_use_fn *row, void 
 
 /* The following only between begin and commit. */
 
-/* -EEXIST: the id is taken. The label key is made by label_fold; the caller has checked that it is free. */
+/* -EEXIST: the id is taken. The label key is made by label_fold; the caller has checked that it is
+ * free. */
 int store_password_insert(struct store *store, const struct store_password *password);
-/* Writes label, scopes, hash, state, expires_at of the row with that id and raises its version; the caller has read the
- * record in this transaction. SPAREKEY_UNKNOWN_OBJECT. */
+/* Writes label, scopes, hash, state, expires_at of the row with that id and raises its version; the
+ * caller has read the record in this transaction. SPAREKEY_UNKNOWN_OBJECT. */
 int store_password_update(struct store *store, const struct store_password *password);
 /* Deletes the row (damaged ones too, and by "_N") and its uses. SPAREKEY_UNKNOWN_OBJECT. */
 int store_password_delete(struct store *store, const char *id);
@@ -130,8 +143,9 @@ int store_use_add(struct store *store, const struct store_use *use);
 /* `ret_serial` may be NULL. */
 int store_event_append(struct store *store, const struct store_event *event, int64_t *ret_serial);
 
-/* Newest first: time >= not_before, serial < before (0: no such bound), of password `id` ("" for all), at most `limit`. */
-int store_event_each(struct store *store, int64_t not_before, int64_t before, const char *id, uint32_t limit,
-		     store_event_fn *row, void *data);
+/* Newest first: time >= not_before, serial < before (0: no such bound), of password `id` ("" for
+ * all), at most `limit`. */
+int store_event_each(struct store *store, int64_t not_before, int64_t before, const char *id,
+                     uint32_t limit, store_event_fn *row, void *data);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded into a broker: appends one byte to the file named by COUNT_ARGON2 for each Argon2id evaluation. */
+/* Preloaded into a broker: appends one byte to the file named by COUNT_ARGON2 for each Argon2id
+ * evaluation. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -89,7 +89,7 @@ struct store_password store_files_record(const char *id, const char *label)
 	(void)snprintf(password.id, sizeof(password.id), "%s", id);
 	(void)snprintf(password.label, sizeof(password.label), "%s", label);
 	(void)snprintf(password.hash, sizeof(password.hash),
-		       "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA");
+	               "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA");
 	return password;
 }
 

@@ -9,12 +9,12 @@
 
 /* A directory of its own for each test, and what tests of the store do behind its back. */
 struct store_files {
-	char root[64];	    /* mkdtemp */
+	char root[64];      /* mkdtemp */
 	char directory[96]; /* root/data, not made */
-	char path[128];	    /* directory/sparekey.db */
+	char path[128];     /* directory/sparekey.db */
 };
 
-int store_files_setup(void **state);	/* a cmocka setup: *state is a struct store_files */
+int store_files_setup(void **state);    /* a cmocka setup: *state is a struct store_files */
 int store_files_teardown(void **state); /* removes it with all that is in it */
 
 /* A path in the directory; from a ring of four buffers. */

@@ -115,7 +115,7 @@ static int file_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 of
 	sqlite3_file *real = real_of(file);
 
 	return fails(SHIM_IO) ? SQLITE_IOERR_READ
-			      : real->pMethods->xRead(real, bytes, size, offset);
+	                      : real->pMethods->xRead(real, bytes, size, offset);
 }
 
 /* Whether the disk has room for the file to reach `end`. */
@@ -192,7 +192,7 @@ static int file_check_lock(sqlite3_file *file, int *ret_reserved)
 	sqlite3_file *real = real_of(file);
 
 	return fails(SHIM_IO) ? SQLITE_IOERR_CHECKRESERVEDLOCK
-			      : real->pMethods->xCheckReservedLock(real, ret_reserved);
+	                      : real->pMethods->xCheckReservedLock(real, ret_reserved);
 }
 
 static int file_control(sqlite3_file *file, int operation, void *argument)
@@ -232,7 +232,7 @@ static const sqlite3_io_methods methods = {
 };
 
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
-		    int *ret_flags)
+                    int *ret_flags)
 {
 	struct shim_file *opened = (void *)file;
 	int code;
@@ -261,7 +261,7 @@ static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *ret_re
 {
 	(void)vfs;
 	return fails(SHIM_IO) ? SQLITE_IOERR_ACCESS
-			      : shim.real->xAccess(shim.real, path, flags, ret_result);
+	                      : shim.real->xAccess(shim.real, path, flags, ret_result);
 }
 
 static int vfs_full_path(sqlite3_vfs *vfs, const char *path, int size, char *ret_path)

@@ -99,9 +99,9 @@ static void assert_equals_libargon2(const struct secret *secret, const struct ph
 
 	assert_int_equal(argon2id_hash(secret, cost, salt, ours), 0);
 	assert_int_equal(argon2id_hash_raw(cost->passes, cost->memory_kib, cost->lanes,
-					   secret_bytes(secret), secret_length(secret), salt,
-					   sizeof salt, theirs, sizeof theirs),
-			 ARGON2_OK);
+	                                   secret_bytes(secret), secret_length(secret), salt,
+	                                   sizeof salt, theirs, sizeof theirs),
+	                 ARGON2_OK);
 	assert_memory_equal(ours, theirs, sizeof ours);
 }
 
@@ -124,8 +124,8 @@ static void test_equals_libsodium(void **state)
 
 	assert_int_equal(argon2id_hash(*state, &cost, salt, ours), 0);
 	assert_int_equal(crypto_pwhash(theirs, sizeof theirs, text, secret_length(*state), salt, 3,
-				       (size_t)1024 * 1024, crypto_pwhash_ALG_ARGON2ID13),
-			 0);
+	                               (size_t)1024 * 1024, crypto_pwhash_ALG_ARGON2ID13),
+	                 0);
 	assert_memory_equal(ours, theirs, sizeof ours);
 }
 
@@ -164,13 +164,13 @@ static void test_we_read_others(void **state)
 	struct phc phc;
 
 	assert_int_equal(argon2id_hash_encoded(2, 1024, 4, text, secret_length(secret), salt,
-					       sizeof salt, PHC_TAG, stored, sizeof stored),
-			 ARGON2_OK);
+	                                       sizeof salt, PHC_TAG, stored, sizeof stored),
+	                 ARGON2_OK);
 	assert_int_equal(phc_parse(stored, strlen(stored), &most, &phc), 0);
 	assert_int_equal(argon2id_check(secret, &phc), 0);
 	assert_int_equal(crypto_pwhash_str_alg(stored, text, secret_length(secret), 1,
-					       (size_t)1024 * 1024, crypto_pwhash_ALG_ARGON2ID13),
-			 0);
+	                                       (size_t)1024 * 1024, crypto_pwhash_ALG_ARGON2ID13),
+	                 0);
 	assert_int_equal(phc_parse(stored, strlen(stored), &most, &phc), 0);
 	assert_int_equal(argon2id_check(secret, &phc), 0);
 }

@@ -21,9 +21,9 @@ static void test_names_go_both_ways(void **state)
 		assert_int_equal(error_from_name(name), i);
 	}
 	assert_string_equal(error_name(SPAREKEY_LABEL_IN_USE),
-			    "org.sparekey.Broker1.Error.LabelInUse");
+	                    "org.sparekey.Broker1.Error.LabelInUse");
 	assert_string_equal(error_name(SPAREKEY_INVALID_ARGS),
-			    "org.freedesktop.DBus.Error.InvalidArgs");
+	                    "org.freedesktop.DBus.Error.InvalidArgs");
 }
 
 static void test_faults(void **state)
@@ -36,7 +36,7 @@ static void test_faults(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof storage / sizeof storage[0]; i++) {
 		assert_string_equal(error_name(storage[i]),
-				    "org.sparekey.Broker1.Error.StorageFailed");
+		                    "org.sparekey.Broker1.Error.StorageFailed");
 	}
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
 		assert_string_equal(error_name(others[i]), "org.freedesktop.DBus.Error.Failed");

@@ -176,7 +176,7 @@ static void test_fold(void **state)
 		{ "PHONE", "phone" },
 		{ "Caf\xc3\x89", "caf\xc3\xa9" },
 		{ "STRASSE", "stra\xc3\x9f"
-			     "e" },
+		             "e" },
 		{ "\xce\xa3\xce\x8a\xce\xa3\xce\xa5\xce\xa6\xce\x9f\xce\xa3",
 		  "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82" },
 		{ HEART, HEART VARIATION },
@@ -222,8 +222,8 @@ static void test_accounts(void **state)
 {
 	static const char *const good[] = { "", "me@example.org", "j\xc3\xb6rg", TEXT_255, "a b" };
 	static const char *const bad[] = { TEXT_255 "6",    "a\nb",        "a\x1b[2J",
-					   "a\xe2\x80\xae", "\xff",        "a\xe2\x80\x8b",
-					   "a\x7f",         "cut\xe2\x80", "a\xe2\x80\xa8" };
+		                           "a\xe2\x80\xae", "\xff",        "a\xe2\x80\x8b",
+		                           "a\x7f",         "cut\xe2\x80", "a\xe2\x80\xa8" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -263,7 +263,7 @@ static void test_escape(void **state)
 		char shown[200];
 
 		assert_int_equal(text_escape(cases[i].given, shown, sizeof shown),
-				 strlen(cases[i].wanted));
+		                 strlen(cases[i].wanted));
 		assert_string_equal(shown, cases[i].wanted);
 	}
 }
@@ -271,7 +271,7 @@ static void test_escape(void **state)
 static void test_escape_cuts_between_characters(void **state)
 {
 	static const char *const wanted[] = { "",          "",          "a",           "a",
-					      "a\xc3\xa9", "a\xc3\xa9", "a\xc3\xa9\\n" };
+		                              "a\xc3\xa9", "a\xc3\xa9", "a\xc3\xa9\\n" };
 	char shown[8];
 
 	(void)state;

@@ -115,8 +115,10 @@ static void two_watches_share_a_descriptor_and_may_free_each_other(void **state)
 
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(write(ends[1], "x", 1), 1);
-	assert_int_equal(loop_watch_new(world->loop, ends[0], POLLIN, ready, world, &world->watches[0]), 0);
-	assert_int_equal(loop_watch_new(world->loop, ends[0], POLLIN, ready, world, &world->watches[1]), 0);
+	assert_int_equal(
+		loop_watch_new(world->loop, ends[0], POLLIN, ready, world, &world->watches[0]), 0);
+	assert_int_equal(
+		loop_watch_new(world->loop, ends[0], POLLIN, ready, world, &world->watches[1]), 0);
 	loop_turn(world->loop, 0);
 	loop_turn(world->loop, 0);
 	assert_int_equal(world->calls, 1);
@@ -131,7 +133,8 @@ static void a_watch_without_events_is_left_out(void **state)
 
 	assert_int_equal(pipe(ends), 0);
 	close(ends[1]); /* would be POLLHUP for ever */
-	assert_int_equal(loop_watch_new(world->loop, ends[0], 0, ready, world, &world->watches[0]), 0);
+	assert_int_equal(loop_watch_new(world->loop, ends[0], 0, ready, world, &world->watches[0]),
+	                 0);
 	loop_turn(world->loop, 0);
 	assert_int_equal(world->calls, 0);
 	loop_watch_free(world->watches[0]);
@@ -162,11 +165,16 @@ static void a_hook_with_more_to_do_keeps_poll_from_sleeping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_timer_is_due_at_its_time_and_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_timer_may_free_itself_and_the_next, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(two_watches_share_a_descriptor_and_may_free_each_other, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_watch_without_events_is_left_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_hook_with_more_to_do_keeps_poll_from_sleeping, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_timer_is_due_at_its_time_and_once, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_timer_may_free_itself_and_the_next, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(
+			two_watches_share_a_descriptor_and_may_free_each_other, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_watch_without_events_is_left_out, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_hook_with_more_to_do_keeps_poll_from_sleeping,
+		                                set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -350,7 +350,7 @@ static void test_reading_in_place(void **state)
 static void test_id_valid(void **state)
 {
 	static const char *const bad[] = { "",      "0123",  "012345", "0123I", "K7mq3", "k7m-3",
-					   "k7mu3", "k7ml3", "k7mo3",  " 7mq3", "k7mq\n" };
+		                           "k7mu3", "k7ml3", "k7mo3",  " 7mq3", "k7mq\n" };
 
 	(void)state;
 	assert_true(password_id_valid("k7mq3"));

@@ -50,9 +50,9 @@ static void test_names(void **state)
 static void test_bad_names(void **state)
 {
 	static const char *const bad[] = { "",        "IMAP",     "imap;rm",  "-imap",     "imap ",
-					   " imap",   "im ap",    "imap\n",   "imap,smtp", "im_ap",
-					   "im.ap",   "*",        "\303\251", "imap\177",  "%s%n",
-					   "../../x", LONGEST "3" };
+		                           " imap",   "im ap",    "imap\n",   "imap,smtp", "im_ap",
+		                           "im.ap",   "*",        "\303\251", "imap\177",  "%s%n",
+		                           "../../x", LONGEST "3" };
 	char name[LIMIT_SCOPE_BYTES + 1] = "kept";
 
 	(void)state;
@@ -161,8 +161,8 @@ static void test_equal(void **state)
 static void test_parse(void **state)
 {
 	static const char *const bad[] = { ",",          "imap,",       ",imap",
-					   "imap,,smtp", "imap smtp",   "imap;smtp",
-					   "imap,SMTP",  LONGEST "345", "imap,\n" };
+		                           "imap,,smtp", "imap smtp",   "imap;smtp",
+		                           "imap,SMTP",  LONGEST "345", "imap,\n" };
 	struct scope_set set = set_of("kept");
 
 	(void)state;

@@ -49,7 +49,7 @@ static int gather(void *data, const struct store_password *password)
 }
 
 static void assert_each(struct store *store, const char *after, uint32_t limit, int64_t now,
-			const char *expected)
+                        const char *expected)
 {
 	struct ids ids = { .count = 0 };
 
@@ -163,7 +163,7 @@ static void a_record_comes_back_as_it_was_written(void **state)
 	assert_int_equal(store_password_get(store, "", &out), SPAREKEY_UNKNOWN_OBJECT);
 	assert_int_equal(store_password_get(store, "_1", &out), SPAREKEY_UNKNOWN_OBJECT);
 	assert_int_equal(store_password_get(store, "'); DROP TABLE password;--", &out),
-			 SPAREKEY_UNKNOWN_OBJECT);
+	                 SPAREKEY_UNKNOWN_OBJECT);
 	store_free(store);
 }
 
@@ -248,7 +248,7 @@ static void walking_pages_by_id_and_leaves_out_the_expired(void **state)
 }
 
 static void insert_for(struct store *store, const char *id, const char *label, const char *account,
-		       int64_t expires_at)
+                       int64_t expires_at)
 {
 	struct store_password password = store_files_record(id, label);
 
@@ -271,7 +271,7 @@ static void a_label_is_found_within_an_account_or_if_it_is_clear(void **state)
 	assert_int_equal(store_password_find(store, "phone", NULL, 0, id), SPAREKEY_INVALID_ARGS);
 	assert_int_equal(store_password_find(store, "phone", "", 0, id), SPAREKEY_UNKNOWN_OBJECT);
 	assert_int_equal(store_password_find(store, "phone", "old", 100, id),
-			 SPAREKEY_UNKNOWN_OBJECT);
+	                 SPAREKEY_UNKNOWN_OBJECT);
 	assert_string_equal(id, "untouched");
 	assert_int_equal(store_password_find(store, "phone", "old", 99, id), 0);
 	assert_string_equal(id, "00004");
@@ -297,7 +297,7 @@ static int gather_use(void *data, const char *scope, uint64_t count)
 	size_t length = strlen(uses->text);
 
 	(void)snprintf(uses->text + length, sizeof(uses->text) - length, "%s=%llu ", scope,
-		       (unsigned long long)count);
+	               (unsigned long long)count);
 	uses->count++;
 	uses->sum += count;
 	return 0;
@@ -369,17 +369,17 @@ static int gather_event(void *data, const struct store_event *event)
 	size_t length = strlen(text);
 
 	(void)snprintf(text + length, 256 - length, "%lld:%s:%s ", (long long)event->serial,
-		       event->kind, event->label);
+	               event->kind, event->label);
 	return 0;
 }
 
 static void assert_events(struct store *store, int64_t not_before, int64_t before, const char *id,
-			  uint32_t limit, const char *expected)
+                          uint32_t limit, const char *expected)
 {
 	char text[256] = "";
 
 	assert_int_equal(store_event_each(store, not_before, before, id, limit, gather_event, text),
-			 0);
+	                 0);
 	assert_string_equal(text, expected);
 }
 
@@ -529,7 +529,7 @@ static void a_trigger_put_in_later_is_refused(void **state)
 
 	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
 	store_files_sql(*state,
-			"CREATE TRIGGER t AFTER INSERT ON password BEGIN DELETE FROM event; END");
+	                "CREATE TRIGGER t AFTER INSERT ON password BEGIN DELETE FROM event; END");
 	assert_int_equal(store_begin(store), -EPERM);
 	assert_non_null(strstr(store_refusal(store), "trigger 't'"));
 	assert_int_equal(store_password_get(store, "00000", &password), -EPERM);
@@ -560,7 +560,8 @@ static void a_limit_on_file_size_is_told_as_a_full_disk(void **state)
 	store_free(store);
 }
 
-/* A journal that a killed writer left would be written back over whatever takes the store's place. */
+/* A journal that a killed writer left would be written back over whatever takes the store's place.
+ */
 static void making_beside_the_journal_of_a_lost_store_is_refused(void **state)
 {
 	const struct store_files *files = *state;

@@ -95,7 +95,7 @@ static void assert_one_damaged(struct store *store, const struct damage *damage)
 	assert_int_equal(store_password_each(store, "", 0, 5000, look, &seen), 0);
 	if (seen.sound != 2 || seen.damaged != 1 || strcmp(seen.password.id, damage->name) != 0) {
 		fail_msg("%s: %u, %u, '%s'", damage->sql, seen.sound, seen.damaged,
-			 seen.password.id);
+		         seen.password.id);
 	}
 	assert_int_equal(store_password_count(store, 5000, &count), 0);
 	assert_int_equal(count, 3);
@@ -167,7 +167,7 @@ static void what_is_sound_in_a_damaged_row_is_kept(void **state)
 	assert_int_equal(store_password_get(store, "_2", &password), SPAREKEY_UNKNOWN_OBJECT);
 	assert_int_equal(store_password_get(store, "_", &password), SPAREKEY_UNKNOWN_OBJECT);
 	assert_int_equal(store_password_get(store, "_99999999999999999999", &password),
-			 SPAREKEY_UNKNOWN_OBJECT);
+	                 SPAREKEY_UNKNOWN_OBJECT);
 	store_free(store);
 }
 
@@ -190,7 +190,7 @@ static void paging_by_one_meets_every_row_once(void **state)
 	assert_int_equal(store_files_insert(store, "00005", "E"), 0);
 	store_free(store);
 	store_files_sql_lawless(*state, "UPDATE password SET id = '00003!' WHERE number = 3;"
-					"UPDATE password SET id = x'00' WHERE number = 2");
+	                                "UPDATE password SET id = x'00' WHERE number = 2");
 	store = store_files_open(*state);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		char id[24];
@@ -252,7 +252,7 @@ static void a_damaged_journal_line_is_left_empty_where_it_is_damaged(void **stat
 	assert_int_equal(store_commit(store), 0);
 	store_free(store);
 	store_files_sql(*state, "UPDATE event SET label = printf('%.*c', 9999, 'x'), count = -1,"
-				" remote = 'a' || char(10)");
+	                        " remote = 'a' || char(10)");
 	store = store_files_open(*state);
 	assert_int_equal(store_event_each(store, 0, 0, "", 1, look_at_event, &event), 0);
 	assert_string_equal(event.kind, "created");

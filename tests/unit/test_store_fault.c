@@ -98,7 +98,7 @@ static unsigned char *make_template(const struct store_files *files, size_t *ret
 
 /* One round; whether the fault was met. */
 static bool fault_in_change(const struct store_files *files, enum shim_fault fault,
-			    unsigned int nth, bool sticky)
+                            unsigned int nth, bool sticky)
 {
 	struct store *store = NULL;
 	bool met;
@@ -127,7 +127,7 @@ static bool fault_in_change(const struct store_files *files, enum shim_fault fau
 
 /* Opening allocates a thousand times: then every `step`-th is enough to keep the test short. */
 static void loop(const struct store_files *files, enum shim_fault fault, bool sticky,
-		 unsigned int step)
+                 unsigned int step)
 {
 	size_t size = 0;
 	unsigned char *template = make_template(files, &size);
@@ -295,7 +295,7 @@ static void assert_full(struct store *store)
 			result = store_commit(store);
 		} else {
 			assert_int_equal(store_commit(store),
-					 result); /* nothing but rollback is left */
+			                 result); /* nothing but rollback is left */
 		}
 	}
 	assert_int_equal(result, -ENOSPC);

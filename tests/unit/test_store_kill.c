@@ -81,7 +81,7 @@ static void work(const struct store_files *files, unsigned int number, int out)
 /* Starts a child, kills it after a time, returns the last number it acknowledged (or the one it
  * began with). */
 static unsigned int run_and_kill(const struct store_files *files, unsigned int number,
-				 long microseconds)
+                                 long microseconds)
 {
 	struct acknowledgement said = { .number = number };
 	struct timespec wait = { .tv_nsec = microseconds * 1000 };
@@ -158,7 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(killing_loses_and_revives_nothing,
-						store_files_setup, store_files_teardown),
+		                                store_files_setup, store_files_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

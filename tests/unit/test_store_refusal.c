@@ -123,7 +123,7 @@ static void with_a_wal_file(const struct store_files *files)
 static void with_a_trigger(const struct store_files *files)
 {
 	store_files_sql(files,
-			"CREATE TRIGGER t AFTER INSERT ON password BEGIN DELETE FROM event; END");
+	                "CREATE TRIGGER t AFTER INSERT ON password BEGIN DELETE FROM event; END");
 }
 
 static void with_a_view(const struct store_files *files)
@@ -139,8 +139,8 @@ static void with_a_virtual_table(const struct store_files *files)
 static void with_a_virtual_table_of_an_unknown_module(const struct store_files *files)
 {
 	store_files_sql(files,
-			"PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES"
-			" ('table', 'w', 'w', 0, 'CREATE VIRTUAL TABLE w USING unheard(a)')");
+	                "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES"
+	                " ('table', 'w', 'w', 0, 'CREATE VIRTUAL TABLE w USING unheard(a)')");
 }
 
 static void with_an_index_on_our_table(const struct store_files *files)
@@ -174,14 +174,14 @@ static void with_a_null_hash_allowed(const struct store_files *files)
 static void without_strictness(const struct store_files *files)
 {
 	store_files_sql(files, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET"
-			       " sql = replace(sql, ' STRICT', '') WHERE name = 'password'");
+	                       " sql = replace(sql, ' STRICT', '') WHERE name = 'password'");
 }
 
 static void with_a_schema_that_is_no_sql(const struct store_files *files)
 {
 	store_files_sql(files,
-			"PRAGMA writable_schema = ON;"
-			"UPDATE sqlite_schema SET sql = 'CREATE TABLE (' WHERE name = 'event'");
+	                "PRAGMA writable_schema = ON;"
+	                "UPDATE sqlite_schema SET sql = 'CREATE TABLE (' WHERE name = 'event'");
 }
 
 static void with_a_spoilt_first_page(const struct store_files *files)
@@ -481,7 +481,7 @@ static int in_child(int (*body)(const struct store_files *files), const struct s
 	assert_true(child >= 0);
 	if (child == 0) {
 		_exit(geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0) ? 99
-										   : body(files));
+		                                                                   : body(files));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -498,9 +498,9 @@ static int read_but_not_write(const struct store_files *files)
 		return 98;
 	}
 	as_told = store_password_get(store, "00000", &password) == 0 &&
-		  store_begin(store) == -EROFS && store_begin_revocation(store) == -EROFS &&
-		  store_password_get(store, "00000", &password) == 0 &&
-		  chmod(files->path, 0600) == 0 && store_files_insert(store, "00001", "B") == 0;
+	          store_begin(store) == -EROFS && store_begin_revocation(store) == -EROFS &&
+	          store_password_get(store, "00000", &password) == 0 &&
+	          chmod(files->path, 0600) == 0 && store_files_insert(store, "00001", "B") == 0;
 	store_free(store);
 	return as_told ? 0 : 97;
 }
@@ -520,7 +520,7 @@ static void a_store_that_may_only_be_read_is_read(void **state)
 		assert_int_equal(
 			chown(store_files_name(files, "sparekey.db-journal"), 65534, 65534), 0);
 		assert_int_equal(chown(store_files_name(files, "sparekey.reserve"), 65534, 65534),
-				 0);
+		                 0);
 	}
 	assert_int_equal(in_child(read_but_not_write, files), 0);
 }
@@ -580,7 +580,7 @@ static int64_t number_in(sqlite3 *db, const char *sql)
 static void an_older_file_is_upgraded_step_by_step_or_not_at_all(void **state)
 {
 	static const char *const steps[] = { "CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y",
-					     "CREATE TABLE b (x)", "no sql" };
+		                             "CREATE TABLE b (x)", "no sql" };
 	const struct store_files *files = *state;
 	sqlite3 *db = NULL;
 

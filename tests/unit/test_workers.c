@@ -50,7 +50,9 @@ static void every_job_is_run_and_told_once(void **state)
 	assert_int_equal(loop_new(clock_system(), &loop), 0);
 	assert_int_equal(workers_new(loop, 4, 1000, NULL, &workers), 0);
 	for (unsigned int i = 0; i < JOBS; i++) {
-		tasks[i] = (struct task){ .job = { .run = run, .done = done }, .done = &told, .value = i };
+		tasks[i] = (struct task){ .job = { .run = run, .done = done },
+			                  .done = &told,
+			                  .value = i };
 		assert_int_equal(workers_submit(workers, &tasks[i].job), 0);
 	}
 	while (told < JOBS) {
