@@ -37,7 +37,7 @@ struct broker {
 	struct loop_timer *idle;
 	struct loop_watch *signals;
 	int signal_fd;
-	int exit_code;
+	bool is_leaving;
 };
 
 static void signal_ready(void *data, short revents)
@@ -65,28 +65,39 @@ static bool is_idle(const struct broker *broker)
 	return broker->door != NULL && door_idle(broker->door) && service_idle(broker->service);
 }
 
-static void idle_due(void *data)
+static void set_idle_timer(struct broker *broker)
 {
-	struct broker *broker = data;
+	uint64_t seconds = broker->options->settings.idle_exit_seconds;
 
-	if (is_idle(broker)) {
-		log_event(LOG_LEVEL_INFO, "stopping", "reason=idle");
-		loop_quit(broker->loop);
-	} else {
-		loop_timer_set(broker->idle,
-		               1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
+	if (seconds > 0) {
+		loop_timer_set(broker->idle, 1000u * seconds);
 	}
 }
 
-/* Anything that happens starts the idle time anew. */
+/* Anything that happens starts the idle time anew; once leaving, the last call ends us. */
 static void activity(void *data)
 {
 	struct broker *broker = data;
 
-	if (broker->options->settings.idle_exit_seconds > 0) {
-		loop_timer_set(broker->idle,
-		               1000u * (uint64_t)broker->options->settings.idle_exit_seconds);
+	if (!broker->is_leaving) {
+		set_idle_timer(broker);
+	} else if (door_left(broker->door) && door_idle(broker->door)) {
+		loop_quit(broker->loop);
 	}
+}
+
+static void idle_due(void *data)
+{
+	struct broker *broker = data;
+
+	if (!is_idle(broker)) {
+		set_idle_timer(broker);
+		return;
+	}
+	log_event(LOG_LEVEL_INFO, "stopping", "reason=idle");
+	broker->is_leaving = true;
+	door_leave(broker->door);
+	activity(broker);
 }
 
 static int start_signals(struct broker *broker)

@@ -186,17 +186,25 @@ static void name_owner_changed(struct link *link, DBusMessage *message)
 	}
 }
 
-/* The bus's answer to ask_presence; an error counts as gone. */
-static bool presence_answered(struct link *link, DBusMessage *message)
+/* What the bus answers: whether a caller is still there (an error counts as gone), or that it has
+ * taken our name; whatever it answers to that, nobody can reach us by it any more. */
+static bool bus_answered(struct link *link, DBusMessage *message)
 {
+	struct door *door = link->door;
+	dbus_uint32_t question = dbus_message_get_reply_serial(message);
 	dbus_bool_t is_there = FALSE;
 
-	if (link->kind != LINK_BUS || dbus_message_get_reply_serial(message) == 0 ||
+	if (link->kind != LINK_BUS || question == 0 ||
 	    !dbus_message_has_sender(message, DBUS_SERVICE_DBUS)) {
 		return false;
 	}
+	if (question == door->release) {
+		door->release = 0;
+		door->activity(door->activity_data);
+		return true;
+	}
 	dbus_message_get_args(message, NULL, DBUS_TYPE_BOOLEAN, &is_there, DBUS_TYPE_INVALID);
-	call_present(link->door, dbus_message_get_reply_serial(message), is_there);
+	call_present(door, question, is_there);
 	return true;
 }
 
@@ -230,7 +238,7 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 		name_owner_changed(link, message);
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
-	if (presence_answered(link, message)) {
+	if (bus_answered(link, message)) {
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
 	if (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_CALL) {

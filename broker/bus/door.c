@@ -151,7 +151,7 @@ static void refuse_waiting(struct door *door)
 	}
 }
 
-static void close_servers(struct door *door)
+void door_close_servers(struct door *door)
 {
 	while (door->servers_count > 0) {
 		DBusServer *server = door->servers[--door->servers_count];
@@ -174,23 +174,14 @@ struct door *door_free(struct door *door)
 	refuse_waiting(door);
 	service_drain(door->service);
 	call_release_held(door);
-	if (door->bus != NULL) {
-		DBusMessage *release = dbus_message_new_method_call(
-			DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "ReleaseName");
-		const char *name = NAME_BROKER;
-
-		if (release != NULL) {
-			dbus_message_append_args(release, DBUS_TYPE_STRING, &name,
-			                         DBUS_TYPE_INVALID);
-			dbus_connection_send(door->bus->connection, release, NULL);
-			dbus_message_unref(release);
-		}
+	door_close_servers(door); /* before the name goes: who comes next may serve the socket */
+	if (!door->is_leaving) {
+		join_release(door);
 	}
 	for (unsigned int i = 0; i < GOODBYE_TURNS && has_to_send(door); i++) {
 		loop_turn(door->loop, GOODBYE_MS);
 	}
 	service_listen(door->service, NULL, NULL);
-	close_servers(door);
 	list_each_safe(at, &door->links) {
 		link_free(list_entry(at, struct link, link));
 	}
@@ -307,6 +298,18 @@ int door_listen_peer(struct door *door)
 		door->peer_address[0] = '\0';
 	}
 	return result;
+}
+
+void door_leave(struct door *door)
+{
+	door->is_leaving = true;
+	door_close_servers(door);
+	door->release = join_release(door);
+}
+
+bool door_left(const struct door *door)
+{
+	return door->is_leaving && door->release == 0;
 }
 
 bool door_idle(const struct door *door)

@@ -33,6 +33,12 @@ int door_listen_peer(struct door *door);
  * has it is logged). */
 int door_join(struct door *door, const char *address, void (*lost)(void *data), void *data);
 
+/* Begins to leave: takes no new connections and gives the name back. What was sent to us before the
+ * bus has taken the name is still served, so that nobody's call falls between two brokers. */
+void door_leave(struct door *door);
+/* Whether nothing more can come after door_leave: the bus has answered, or there is none. */
+bool door_left(const struct door *door);
+
 /* Whether no peer is connected and no call is under way. */
 bool door_idle(const struct door *door);
 

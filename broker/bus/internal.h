@@ -52,6 +52,8 @@ struct door {
 	char peer_address[300];
 	int peer_lock;
 	struct link *bus;
+	bool is_leaving;
+	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */
 	void (*lost)(void *data);
 	void *lost_data;
 	void (*activity)(void *data);
@@ -242,6 +244,12 @@ void peer_check(struct link *link);
 int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
              struct link **ret_link);
 struct link *link_free(struct link *link);
+
+void door_close_servers(struct door *door);
+
+/* join.c: asks the bus to take the name back; the serial of the request, 0 if it could not be sent.
+ */
+dbus_uint32_t join_release(const struct door *door);
 
 /* signals.c */
 extern const struct service_listener signals_listener;

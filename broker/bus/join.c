@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Joining a bus. Loop thread, at start only: the one place that may wait for a peer, the bus
- * daemon. The name is requested with DO_NOT_QUEUE: one who waits in a queue would inherit it when
- * we restart.
+ * Joining a bus, and leaving it. Loop thread, at start only: the one place that may wait for a
+ * peer, the bus daemon. The name is requested with DO_NOT_QUEUE: one who waits in a queue would
+ * inherit it when we restart.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -103,4 +103,25 @@ int door_join(struct door *door, const char *address, void (*lost)(void *data), 
 		door->bus = link_free(door->bus);
 	}
 	return result;
+}
+
+dbus_uint32_t join_release(const struct door *door)
+{
+	const char *name = NAME_BROKER;
+	dbus_uint32_t serial = 0;
+	DBusMessage *release = NULL;
+
+	if (door->bus == NULL) {
+		return 0;
+	}
+	release = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+	                                       DBUS_INTERFACE_DBUS, "ReleaseName");
+	if (release != NULL &&
+	    dbus_message_append_args(release, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
+		dbus_connection_send(door->bus->connection, release, &serial);
+	}
+	if (release != NULL) {
+		dbus_message_unref(release);
+	}
+	return serial;
 }

@@ -5,6 +5,7 @@
  * into the message, which the call keeps.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static bool read_object(DBusMessageIter *value, char *ret_id, size_t size)
 	const char *id = path_to_id(path);
 
 	/* A path that names no password matches nothing. */
-	strncpy(ret_id, id != NULL ? id : "-", size - 1);
+	snprintf(ret_id, size, "%s", id != NULL ? id : "-");
 	return true;
 }
 
