@@ -32,6 +32,12 @@ const char *path_to_id(const char *path)
 	return path + length;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, since each of many passwords is looked up among them. */
 static bool read_objects(struct call *call, DBusMessageIter *value, const char *const **ret_ids)
 {
 	DBusMessageIter item;
@@ -55,6 +61,7 @@ static bool read_objects(struct call *call, DBusMessageIter *value, const char *
 		call->except[count] = path_to_id(path);
 		count += call->except[count] != NULL ? 1 : 0;
 	}
+	qsort(call->except, count, sizeof(*call->except), compare_ids);
 	call->request.in.except_count = count;
 	*ret_ids = call->except;
 	return true;

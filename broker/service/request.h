@@ -72,7 +72,7 @@ struct request_arguments {
 	bool everything;     /* list: no paging; the row function ends the walk at a page and one */
 	uint64_t not_before; /* events */
 	int64_t before;
-	const char *const *except; /* revoke all: these ids stay */
+	const char *const *except; /* revoke all: these ids stay; sorted by strcmp */
 	unsigned int except_count;
 };
 

@@ -72,14 +72,15 @@ struct ended {
 	char account[LIMIT_ACCOUNT_BYTES + 1];
 };
 
+static int compare_ids(const void *id, const void *kept)
+{
+	return strcmp(id, *(const char *const *)kept);
+}
+
 static bool is_kept(const struct request_arguments *in, const char *id)
 {
-	for (unsigned int i = 0; i < in->except_count; i++) {
-		if (strcmp(in->except[i], id) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return in->except_count > 0 &&
+	       bsearch(id, in->except, in->except_count, sizeof(*in->except), compare_ids) != NULL;
 }
 
 static bool matches_filter(const struct request_arguments *in, const char *scope,
