@@ -24,7 +24,8 @@ unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 
 # broker
-unit_config := broker/config.c protocol/scope.c
+unit_config := broker/config.c protocol/scope.c protocol/label.c
+UNIT_LDFLAGS_config := -Wl,--wrap=open
 
 # broker/store: each test takes the whole room, on real files
 unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c protocol/password.c protocol/secret.c \
