@@ -34,6 +34,7 @@ static const struct damage {
 	{ "label = CAST(x'f4908080' AS TEXT)", "00002" },
 	{ "label = CAST(x'c3' AS TEXT)", "00002" },
 	{ "label = 'a' || char(27) || '[2J'", "00002" },
+	{ "label = 'a' || char(127)", "00002" },
 	{ "label = printf('%.*c', 256, 'x')", "00002" },
 	{ "account = x'61'", "00002" },
 	{ "scopes = 'imap;rm'", "00002" },
