@@ -281,6 +281,10 @@ static void a_label_is_found_within_an_account_or_if_it_is_clear(void **state)
 	assert_string_equal(id, "00002");
 	assert_int_equal(store_password_find(store, "tablet", NULL, 0, id), 0);
 	assert_string_equal(id, "00003");
+	/* Twice in one account, as two processes may bring about: that is still one account. */
+	insert_for(store, "00006", "Tablet", "bob", 0);
+	assert_int_equal(store_password_find(store, "tablet", NULL, 0, id), 0);
+	assert_string_equal(id, "00003");
 	insert_for(store, "00005", "phone", "", 0);
 	assert_int_equal(store_password_find(store, "phone", NULL, 0, id), 0);
 	assert_string_equal(id, "00005");
