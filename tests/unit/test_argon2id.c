@@ -6,11 +6,14 @@
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,6 +374,26 @@ static void test_threads_have_their_own(void **state)
 	}
 }
 
+/* Where no thread can be started, four lanes are computed all the same: by one thread. */
+static void test_lanes_need_no_threads(void **state)
+{
+	static const struct phc_cost cost = { 4096, 1, 4 };
+	static const struct rlimit none = { 0, 0 };
+	pid_t child = fork();
+	int status = 0;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		uint8_t tag[PHC_TAG];
+		bool bare = setrlimit(RLIMIT_NPROC, &none) == 0 &&
+		            (geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0));
+
+		_exit(bare && argon2id_hash(*state, &cost, salt, tag) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -391,6 +414,7 @@ int main(void)
 		TEST(test_an_old_kernel),
 		TEST(test_out_of_memory),
 		TEST(test_threads_have_their_own),
+		TEST(test_lanes_need_no_threads),
 	};
 
 	if (secret_start() != 0) {
