@@ -242,6 +242,25 @@ static void paging_by_one_meets_every_row_once(void **state)
 	store_free(store);
 }
 
+/* What SQL and what C call a well-formed id must be the same, or a row is in neither walk. */
+static void a_row_with_any_letter_in_its_id_is_met_once(void **state)
+{
+	struct store *store = store_files_make(*state);
+	struct seen seen = { .sound = 0 };
+
+	store_free(store);
+	store_files_sql(
+		*state,
+		"WITH RECURSIVE n(c) AS (SELECT 1 UNION ALL SELECT c + 1 FROM n WHERE c < 300)"
+		" INSERT INTO password SELECT c, '0000' || char(c), 'A', 'a', '', '', 'x', 1,"
+		" 0, 0, 0, '', '', 0, 1 FROM n");
+	store = store_files_open(*state);
+	assert_int_equal(store_password_each(store, "", 0, 0, look, &seen), 0);
+	assert_int_equal(seen.sound, 32);
+	assert_int_equal(seen.damaged, 300 - 32);
+	store_free(store);
+}
+
 static int count_uses(void *data, const char *scope, uint64_t count)
 {
 	(void)scope;
@@ -339,6 +358,7 @@ int main(void)
 		TEST(what_is_sound_in_a_damaged_row_is_kept),
 		TEST(a_record_that_would_be_damaged_is_not_written),
 		TEST(paging_by_one_meets_every_row_once),
+		TEST(a_row_with_any_letter_in_its_id_is_met_once),
 		TEST(uses_of_a_misnamed_row_are_read_and_deleted),
 		TEST(a_damaged_journal_line_is_left_empty_where_it_is_damaged),
 		TEST(any_spoilt_byte_gives_rows_or_a_clear_error),
