@@ -181,6 +181,27 @@ static void what_comes_before_sqlite_opens_is_not_used(void **state)
 	}
 }
 
+static void bring_back(void)
+{
+	assert_int_equal(rename(store_files_name(moment.files, "aside"), moment.files->path), 0);
+}
+
+/* Somebody else has made one meanwhile: that one is used, not replaced. */
+static void making_never_replaces(void **state)
+{
+	struct store *store = store_files_make(*state);
+	struct store_password password;
+
+	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
+	store_free(store);
+	assert_int_equal(rename(moment.files->path, store_files_name(moment.files, "aside")), 0);
+	moment.at_realpath = bring_back;
+	store = store_files_make(*state);
+	assert_null(moment.at_realpath);
+	assert_int_equal(store_password_get(store, "00000", &password), 0);
+	store_free(store);
+}
+
 /* A commit into a file that is nobody's store any more is not acknowledged. */
 static void a_commit_into_a_file_that_is_gone_is_not_acknowledged(void **state)
 {
@@ -211,6 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_after_the_look_is_not_opened),
 		cmocka_unit_test(what_comes_before_sqlite_opens_is_not_used),
+		cmocka_unit_test_setup_teardown(making_never_replaces, set_up,
+		                                store_files_teardown),
 		cmocka_unit_test(a_commit_into_a_file_that_is_gone_is_not_acknowledged),
 	};
 
