@@ -8,6 +8,7 @@ unit_password := protocol/password.c protocol/secret.c
 unit_label := protocol/label.c
 unit_scope := protocol/scope.c
 unit_error := protocol/error.c
+unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
