@@ -139,6 +139,26 @@ static void making_clears_away_what_killed_makers_left(void **state)
 	store_free(store);
 }
 
+static void the_reserve_is_made_whole_again(void **state)
+{
+	const struct store_files *files = *state;
+	const char *reserve = store_files_name(files, "sparekey.reserve");
+	struct store *store = store_files_make(files);
+	struct stat status;
+
+	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
+	assert_int_equal(truncate(reserve, 100), 0);
+	assert_int_equal(store_files_insert(store, "00001", "B"), 0);
+	assert_int_equal(stat(reserve, &status), 0);
+	assert_true(status.st_size >= 262144);
+	/* In the place of one that another program has put there, nothing is done. */
+	assert_int_equal(unlink(reserve), 0);
+	assert_int_equal(symlink("victim", reserve), 0);
+	assert_int_equal(store_files_insert(store, "00002", "C"), 0);
+	assert_int_equal(access(store_files_name(files, "victim"), F_OK), -1);
+	store_free(store);
+}
+
 static void a_record_comes_back_as_it_was_written(void **state)
 {
 	struct store *store = store_files_make(*state);
@@ -616,6 +636,7 @@ int main(void)
 		TEST(making_makes_directories_and_file_for_the_owner_only),
 		TEST(making_again_keeps_what_is_there),
 		TEST(making_clears_away_what_killed_makers_left),
+		TEST(the_reserve_is_made_whole_again),
 		TEST(a_record_comes_back_as_it_was_written),
 		TEST(updating_raises_the_version_and_moves_the_label),
 		TEST(deleting_takes_the_uses_along),

@@ -24,7 +24,10 @@ static struct {
 	void (*after_fstatat)(void);
 	void (*at_realpath)(void);
 	void (*after_lstat)(void);
-	unsigned int lstats; /* after how many of them */
+	unsigned int lstats;     /* after how many of them */
+	unsigned int fsyncs;     /* how many there were, SQLite's own left out */
+	unsigned int fail_fsync; /* which one fails; 0: none */
+	char synced[512];        /* what they were of, from the root on; "!": the store was there */
 } moment;
 
 int __real_fstatat(int directory, const char *name, struct stat *status, int flags);
@@ -35,6 +38,27 @@ char *__real___realpath_chk(const char *path, char *resolved, size_t size);
 char *__wrap___realpath_chk(const char *path, char *resolved, size_t size);
 int __real_lstat(const char *path, struct stat *status);
 int __wrap_lstat(const char *path, struct stat *status);
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	char link[32];
+	char path[256] = "";
+	size_t length = strlen(moment.synced);
+	size_t root = strlen(moment.files->root);
+
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	assert_true(readlink(link, path, sizeof path - 1) >= (ssize_t)root);
+	(void)snprintf(moment.synced + length, sizeof moment.synced - length, "%.19s%s ",
+	               path + root, access(moment.files->path, F_OK) == 0 ? "!" : "");
+	if (++moment.fsyncs == moment.fail_fsync) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_fsync(fd);
+}
 
 static void do_once(void (**work)(void))
 {
@@ -202,6 +226,31 @@ static void making_never_replaces(void **state)
 	store_free(store);
 }
 
+/* On return the store and every directory made for it are on the disk: first what is linked, then
+ * the link; a failure of any of it is told. */
+static void making_is_durable(void **state)
+{
+	struct store *store = store_files_make(*state);
+
+	store_free(store);
+	assert_string_equal(moment.synced, " /data/sparekey.new- /data! ");
+	for (unsigned int i = 1; i <= 3; i++) {
+		void *own = NULL;
+
+		assert_int_equal(set_up(&own), 0);
+		moment.fail_fsync = i;
+		assert_int_equal(store_new(moment.files->directory, &store), 0);
+		assert_int_equal(store_make(store), -EIO);
+		moment.synced[0] = '\0';
+		assert_int_equal(store_make(store), 0);
+		/* What failed is done again, where the store is not yet in its place. */
+		assert_string_equal(moment.synced,
+		                    i < 3 ? " /data/sparekey.new- /data! " : "");
+		store_free(store);
+		assert_int_equal(store_files_teardown(&own), 0);
+	}
+}
+
 /* A commit into a file that is nobody's store any more is not acknowledged. */
 static void a_commit_into_a_file_that_is_gone_is_not_acknowledged(void **state)
 {
@@ -234,6 +283,7 @@ int main(void)
 		cmocka_unit_test(what_comes_before_sqlite_opens_is_not_used),
 		cmocka_unit_test_setup_teardown(making_never_replaces, set_up,
 		                                store_files_teardown),
+		cmocka_unit_test_setup_teardown(making_is_durable, set_up, store_files_teardown),
 		cmocka_unit_test(a_commit_into_a_file_that_is_gone_is_not_acknowledged),
 	};
 
