@@ -244,8 +244,7 @@ static void making_is_durable(void **state)
 		moment.synced[0] = '\0';
 		assert_int_equal(store_make(store), 0);
 		/* What failed is done again, where the store is not yet in its place. */
-		assert_string_equal(moment.synced,
-		                    i < 3 ? " /data/sparekey.new- /data! " : "");
+		assert_string_equal(moment.synced, i < 3 ? " /data/sparekey.new- /data! " : "");
 		store_free(store);
 		assert_int_equal(store_files_teardown(&own), 0);
 	}
