@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/label.h"
+
 #define FILE_BYTES 65536u
 #define LINE_BYTES 190u
 #define PATH_BYTES 4096u
@@ -190,7 +192,10 @@ static void say_allowed(struct file *file, const struct setting *setting)
 static void take(struct file *file, size_t index, const char *value)
 {
 	if ((file->seen >> index & 1u) != 0) {
-		say(file, true, "set twice in this file");
+		char what[80];
+
+		snprintf(what, sizeof(what), "%s: set twice in this file", table[index].name);
+		say(file, true, what);
 		return;
 	}
 	file->seen |= 1u << index;
@@ -203,6 +208,7 @@ static int ini_entry(void *data, const char *section, const char *name, const ch
 {
 	struct file *file = data;
 	char what[LINE_BYTES + 40];
+	char shown[64];
 
 	(void)section;
 	file->has_entry = true;
@@ -212,7 +218,8 @@ static int ini_entry(void *data, const char *section, const char *name, const ch
 			return 1;
 		}
 	}
-	snprintf(what, sizeof(what), "unknown setting \"%.60s\" is left out", name);
+	text_escape(name, shown, sizeof(shown));
+	snprintf(what, sizeof(what), "unknown setting \"%s\" is left out", shown);
 	say(file, false, what);
 	return 1;
 }
@@ -302,6 +309,16 @@ static int read_file(const char *path, bool must_exist, config_report *report, v
 	return file.has_error ? -EINVAL : 0;
 }
 
+/* A path too long for the buffer is too long for the system, so nothing is there. */
+static void join_path(const char *directory, const char *rest, char *ret_path, size_t size)
+{
+	int length = snprintf(ret_path, size, "%s%s", directory, rest);
+
+	if (length < 0 || (size_t)length >= size) {
+		ret_path[0] = '\0';
+	}
+}
+
 /* The user's file; "" if nobody says where. */
 static void user_path(char *ret_path, size_t size)
 {
@@ -310,7 +327,7 @@ static void user_path(char *ret_path, size_t size)
 
 	ret_path[0] = '\0';
 	if (base != NULL && base[0] == '/') {
-		snprintf(ret_path, size, "%s/sparekey/sparekey.conf", base);
+		join_path(base, "/sparekey/sparekey.conf", ret_path, size);
 		return;
 	}
 	if (home == NULL || home[0] != '/') {
@@ -319,7 +336,7 @@ static void user_path(char *ret_path, size_t size)
 		home = user != NULL ? user->pw_dir : NULL;
 	}
 	if (home != NULL && home[0] == '/') {
-		snprintf(ret_path, size, "%s/.config/sparekey/sparekey.conf", home);
+		join_path(home, "/.config/sparekey/sparekey.conf", ret_path, size);
 	}
 }
 

@@ -85,7 +85,8 @@ static int arena_fault_in(size_t size)
 		return 0;
 	}
 	if (madvise(arena.base + arena.faulted, size - arena.faulted, MADV_POPULATE_WRITE) != 0) {
-		if (errno == ENOMEM) {
+		/* Touching what it will not give would be a SIGBUS. */
+		if (errno == ENOMEM || errno == EFAULT || errno == EHWPOISON) {
 			madvise(arena.base, arena.size, MADV_DONTNEED);
 			arena.faulted = 0;
 			return -ENOMEM;

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "protocol/label.h"
 #include "sparekey.h"
@@ -19,12 +19,30 @@ struct forms {
 	char scopes[SCOPE_SET_TEXT];
 };
 
+static bool texts_sound(const struct store_password *password)
+{
+	const char *const texts[] = { password->label, password->account, password->hash,
+		                      password->last_used_scope, password->last_used_from };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (!row_text_sound(texts[i], strlen(texts[i]))) {
+			return false;
+		}
+	}
+	return password_id_valid(password->id) && password->label[0] != '\0' &&
+	       password->hash[0] != '\0';
+}
+
+static bool numbers_sound(const struct store_password *password)
+{
+	return (password->state == STORE_STATE_ACTIVE || password->state == STORE_STATE_FROZEN) &&
+	       password->expires_at >= 0 && password->created_at >= 0 &&
+	       password->last_used_at >= 0 && password->use_count <= INT64_MAX;
+}
+
 static int make_forms(const struct store_password *password, struct forms *ret_forms)
 {
-	if (!password_id_valid(password->id) || password->label[0] == '\0' ||
-	    password->hash[0] == '\0' || password->state == STORE_STATE_DAMAGED ||
-	    password->expires_at < 0 || password->created_at < 0 || password->last_used_at < 0 ||
-	    password->use_count > INT64_MAX) {
+	if (!texts_sound(password) || !numbers_sound(password)) {
 		return -EINVAL;
 	}
 	scope_set_format(&password->scopes, ',', ret_forms->scopes);

@@ -277,6 +277,19 @@ int db_ready_to_write(struct store *store)
 	return store->failed;
 }
 
+/* Within a transaction nothing but rollback is left after this: SQLite may have rolled back by
+ * itself, and what followed would be on its own. */
+static int fail(struct store *store, int result)
+{
+	if (store->writing) {
+		store->failed = result;
+		if (store->revoking && result == -ENOSPC) {
+			reserve_free(store);
+		}
+	}
+	return result;
+}
+
 int db_prepare(struct store *store, enum db_statement which, sqlite3_stmt **ret_statement)
 {
 	int code;
@@ -285,7 +298,7 @@ int db_prepare(struct store *store, enum db_statement which, sqlite3_stmt **ret_
 		code = sqlite3_prepare_v3(store->db, sql_text(which), -1, SQLITE_PREPARE_PERSISTENT,
 		                          &store->statements[which], NULL);
 		if (code != SQLITE_OK) {
-			return db_result(store->db, code);
+			return fail(store, db_result(store->db, code));
 		}
 	}
 	if (sqlite3_stmt_busy(store->statements[which]) != 0) {
@@ -303,15 +316,7 @@ int db_step(struct store *store, sqlite3_stmt *statement)
 	if (code == SQLITE_ROW) {
 		return 1;
 	}
-	if (result == 0 || !store->writing || (code & 0xff) == SQLITE_CONSTRAINT) {
-		return result;
-	}
-	/* SQLite may have rolled back by itself; what followed would be on its own. */
-	store->failed = result;
-	if (store->revoking && result == -ENOSPC) {
-		reserve_free(store);
-	}
-	return result;
+	return result == 0 || (code & 0xff) == SQLITE_CONSTRAINT ? result : fail(store, result);
 }
 
 int db_run(struct store *store, enum db_statement which)

@@ -143,6 +143,8 @@ int schema_recheck(struct store *store);
 
 /* row.c */
 
+/* Whether text is what a column of ours may hold: UTF-8 without control characters. */
+bool row_text_sound(const void *bytes, size_t length);
 /* Copies a column if it is TEXT of `least` to `most` bytes, UTF-8 without control characters;
  * `ret_text` holds most + 1. */
 bool row_text(sqlite3_stmt *row, int column, size_t least, size_t most, char *ret_text);

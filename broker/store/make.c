@@ -37,13 +37,20 @@ static int sync_path(const char *path, int flags)
 }
 
 /* Makes one directory and puts its name on the disk; `parent` holds what stands before its last
- * slash. */
-static int make_directory(const char *path, const char *parent)
+ * slash. The `last` one's name is put there even if it exists: whoever made it may have been killed
+ * or have failed before that. */
+static int make_directory(const char *path, const char *parent, bool last)
 {
 	if (mkdir(path, 0700) == 0) {
 		return sync_path(parent, O_DIRECTORY);
 	}
-	return errno == EEXIST ? 0 : db_errno(errno);
+	if (errno != EEXIST) {
+		return db_errno(errno);
+	}
+	if (last) {
+		(void)sync_path(parent, O_DIRECTORY);
+	}
+	return 0;
 }
 
 /* mkdir -p. A parent that may not be read cannot be synchronised and ends it; one that exists is
@@ -68,7 +75,7 @@ static int make_directories(struct store *store)
 		}
 		memcpy(path, store->directory, i);
 		path[i] = '\0';
-		result = make_directory(path, parent);
+		result = make_directory(path, parent, store->directory[i] == '\0');
 		memcpy(parent, path, i + 1);
 	}
 	return result;

@@ -56,8 +56,9 @@ static size_t character(const unsigned char *text, size_t left)
 	return length;
 }
 
-static bool text_sound(const unsigned char *text, size_t length)
+bool row_text_sound(const void *bytes, size_t length)
 {
+	const unsigned char *text = bytes;
 	size_t at = 0;
 
 	while (at < length) {
@@ -82,7 +83,7 @@ bool row_text(sqlite3_stmt *row, int column, size_t least, size_t most, char *re
 	text = sqlite3_column_blob(row, column);
 	length = (size_t)sqlite3_column_bytes(row, column);
 	if (length < least || length > most || (length > 0 && text == NULL) ||
-	    !text_sound(text, length)) {
+	    !row_text_sound(text, length)) {
 		return false;
 	}
 	if (length > 0) {

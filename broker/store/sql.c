@@ -12,7 +12,7 @@
 #define COLUMNS                                                                                    \
 	"number, id, label, account, scopes, hash, state, created_at, expires_at, last_used_at, "  \
 	"last_used_scope, last_used_from, use_count, version"
-#define SYMBOL "[0-9abcdefghjkmnpqrstvwxyz]"
+#define SYMBOL "[0-9a-hjkmnp-tv-z]"
 #define WELL_NAMED                                                                                 \
 	"(typeof(id) = 'text' AND length(CAST(id AS BLOB)) = 5 AND id GLOB '" SYMBOL SYMBOL SYMBOL \
 		SYMBOL SYMBOL "')"
@@ -23,6 +23,8 @@
 #define SCOPE_COUNT ADD("count", "excluded.count")
 #define IF_LATER(then, otherwise)                                                                  \
 	"CASE WHEN ?2 >= last_used_at THEN " then " ELSE " otherwise " END"
+#define USED_SCOPE IF_LATER("?3", "last_used_scope")
+#define USED_FROM IF_LATER("?4", "last_used_from")
 #define EVENT_COLUMNS                                                                              \
 	"serial, time, kind, password, label, scope, remote, account, reason, count, "             \
 	"mistyped_group"
@@ -56,16 +58,10 @@ static const char *const texts[DB_STATEMENTS] = {
 		"UPDATE password SET label = ?2, label_key = ?3, scopes = ?4, hash = ?5,"
 		" state = ?6, expires_at = ?7, version = version + 1 WHERE id = ?1",
 	[DB_PASSWORD_DELETE] = "DELETE FROM password WHERE number = ?1",
-	[DB_PASSWORD_USED] =
-		"UPDATE password SET use_count = " USE_COUNT ","
-		" last_used_scope = " IF_LATER(
-			"?3", "last_used_scope") ","
-						 " last_used_from = " IF_LATER(
-							 "?4",
-							 "last_used_from") ","
-									   " last_used_at = "
-									   "max(last_used_at, ?2) "
-									   "WHERE number = ?1",
+	[DB_PASSWORD_USED] = "UPDATE password SET use_count = " USE_COUNT
+			     ", last_used_scope = " USED_SCOPE ", last_used_from = " USED_FROM
+			     ", last_used_at = max(last_used_at, ?2)"
+			     " WHERE number = ?1",
 	[DB_USE_EACH] = "SELECT scope, count FROM password_use WHERE password = ?1 ORDER BY scope",
 	[DB_USE_ADD] =
 		"INSERT INTO password_use (password, scope, count) SELECT ?1, ?2, ?3 WHERE EXISTS"

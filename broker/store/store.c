@@ -155,10 +155,12 @@ int store_commit(struct store *store)
 	}
 	store->writing = false;
 	store->revoking = false;
-	if (!revoking) {
+	/* What was written to a file that has just been replaced is not acknowledged. */
+	result = db_ready(store);
+	if (result == 0 && !revoking) {
 		reserve_make(store);
 	}
-	return 0;
+	return result;
 }
 
 void store_rollback(struct store *store)

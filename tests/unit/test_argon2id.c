@@ -6,11 +6,14 @@
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -127,6 +130,42 @@ static void test_equals_libsodium(void **state)
 	                               (size_t)1024 * 1024, crypto_pwhash_ALG_ARGON2ID13),
 	                 0);
 	assert_memory_equal(ours, theirs, sizeof ours);
+}
+
+/* RFC 9106 section 5.3, by the library we stand on: its inputs are below our bounds. */
+static void test_rfc_9106(void **state)
+{
+	static const uint8_t wanted[32] = {
+		0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37,
+		0xa3, 0x4a, 0x8b, 0x53, 0xc9, 0xd0, 0x1e, 0xf0, 0x45, 0x2d, 0x75,
+		0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9, 0x6b, 0x01, 0xe6, 0x59,
+	};
+	uint8_t password[32], nonce[16], key[8], data[12], tag[32];
+	argon2_context context = {
+		.out = tag,
+		.outlen = sizeof tag,
+		.pwd = password,
+		.pwdlen = sizeof password,
+		.salt = nonce,
+		.saltlen = sizeof nonce,
+		.secret = key,
+		.secretlen = sizeof key,
+		.ad = data,
+		.adlen = sizeof data,
+		.t_cost = 3,
+		.m_cost = 32,
+		.lanes = 4,
+		.threads = 1,
+		.version = ARGON2_VERSION_13,
+	};
+
+	(void)state;
+	memset(password, 1, sizeof password);
+	memset(nonce, 2, sizeof nonce);
+	memset(key, 3, sizeof key);
+	memset(data, 4, sizeof data);
+	assert_int_equal(argon2id_ctx(&context), ARGON2_OK);
+	assert_memory_equal(tag, wanted, sizeof wanted);
 }
 
 static void test_any_length_of_secret(void **state)
@@ -329,6 +368,11 @@ static void test_out_of_memory(void **state)
 	assert_int_equal(argon2id_hash(*state, &cost, salt, tag), -ENOMEM);
 	assert_int_equal(kernel.rests, 1);
 	assert_string_equal((const char *)tag, "kept");
+	/* Touching a page the kernel has said it cannot give would be a signal. */
+	kernel.fail_populate = EFAULT;
+	assert_int_equal(argon2id_hash(*state, &cost, salt, tag), -ENOMEM);
+	kernel.fail_populate = EHWPOISON;
+	assert_int_equal(argon2id_hash(*state, &cost, salt, tag), -ENOMEM);
 	kernel.fail_populate = 0;
 	assert_int_equal(argon2id_hash(*state, &cost, salt, tag), 0);
 	kernel.fail_map = true;
@@ -371,6 +415,26 @@ static void test_threads_have_their_own(void **state)
 	}
 }
 
+/* Where no thread can be started, four lanes are computed all the same: by one thread. */
+static void test_lanes_need_no_threads(void **state)
+{
+	static const struct phc_cost cost = { 4096, 1, 4 };
+	static const struct rlimit none = { 0, 0 };
+	pid_t child = fork();
+	int status = 0;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		uint8_t tag[PHC_TAG];
+		bool bare = setrlimit(RLIMIT_NPROC, &none) == 0 &&
+		            (geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0));
+
+		_exit(bare && argon2id_hash(*state, &cost, salt, tag) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -378,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_equals_libargon2),
 		TEST(test_equals_libsodium),
+		TEST(test_rfc_9106),
 		TEST(test_any_length_of_secret),
 		TEST(test_others_read_ours),
 		TEST(test_we_read_others),
@@ -391,6 +456,7 @@ int main(void)
 		TEST(test_an_old_kernel),
 		TEST(test_out_of_memory),
 		TEST(test_threads_have_their_own),
+		TEST(test_lanes_need_no_threads),
 	};
 
 	if (secret_start() != 0) {

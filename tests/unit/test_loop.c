@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -33,6 +35,7 @@ struct world {
 	struct loop_watch *watches[2];
 	struct loop_timer *timers[2];
 	struct loop_hook *hook;
+	struct loop_hook *other_hook;
 	unsigned int calls;
 	unsigned int hooks_left;
 };
@@ -162,6 +165,71 @@ static void a_hook_with_more_to_do_keeps_poll_from_sleeping(void **state)
 	loop_hook_free(world->hook);
 }
 
+static bool free_hooks(void *data)
+{
+	struct world *world = data;
+
+	world->calls++;
+	world->hook = loop_hook_free(world->hook);
+	world->other_hook = loop_hook_free(world->other_hook);
+	return false;
+}
+
+static void a_hook_may_free_itself_and_the_next(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(loop_hook_new(world->loop, free_hooks, world, &world->hook), 0);
+	assert_int_equal(loop_hook_new(world->loop, free_hooks, world, &world->other_hook), 0);
+	loop_turn(world->loop, 0);
+	loop_turn(world->loop, 0);
+	assert_int_equal(world->calls, 1);
+}
+
+/* What frees itself and then turns the loop is released when the outer turn has left it behind. */
+static void free_both_and_turn(void *data)
+{
+	struct world *world = data;
+
+	free_both(data);
+	loop_turn(world->loop, 0);
+	loop_turn(world->loop, 0);
+}
+
+static void a_callback_may_turn_the_loop(void **state)
+{
+	struct world *world = *state;
+	struct loop_timer *last = NULL;
+
+	assert_int_equal(loop_timer_new(world->loop, free_both_and_turn, world, &world->timers[0]),
+	                 0);
+	assert_int_equal(loop_timer_new(world->loop, count, world, &world->timers[1]), 0);
+	assert_int_equal(loop_timer_new(world->loop, count, world, &last), 0);
+	loop_timer_set(world->timers[0], 0);
+	loop_timer_set(world->timers[1], 0);
+	loop_timer_set(last, 0);
+	loop_turn(world->loop, 0);
+	assert_int_equal(world->calls, 2);
+	loop_timer_free(last);
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+/* A signal ends the sleep, not the loop. */
+static void a_signal_is_no_failure(void **state)
+{
+	struct world *world = *state;
+	struct sigaction action = { .sa_handler = ignore };
+	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
+
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(loop_turn(world->loop, -1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +243,10 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_hook_with_more_to_do_keeps_poll_from_sleeping,
 		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_hook_may_free_itself_and_the_next, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_callback_may_turn_the_loop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_signal_is_no_failure, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,7 @@ static void test_equal(void **state)
 	assert_false(secret_equal(a, b));
 	assert_int_equal(secret_set(b, "same", 4), 0);
 	assert_false(secret_equal(a, b));
+	assert_false(secret_equal(b, a));
 	secret_clear(a);
 	secret_clear(b);
 	assert_true(secret_equal(a, b));

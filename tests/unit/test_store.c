@@ -121,6 +121,7 @@ static void making_clears_away_what_killed_makers_left(void **state)
 
 	assert_int_equal(mkdir(files->directory, 0700), 0);
 	store_files_write(store_files_name(files, "sparekey.new-aaaaaa"), "x", 1);
+	assert_int_equal(symlink("elsewhere", store_files_name(files, "sparekey.new-link")), 0);
 	lock = open(files->directory, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(store_new(files->directory, &store), 0);
@@ -129,11 +130,32 @@ static void making_clears_away_what_killed_makers_left(void **state)
 	assert_int_equal(close(lock), 0);
 	assert_int_equal(store_make(store), 0);
 	assert_int_equal(access(store_files_name(files, "sparekey.new-aaaaaa"), F_OK), -1);
+	assert_int_equal(unlink(store_files_name(files, "sparekey.new-link")), 0); /* not ours */
 	store_free(store);
 	/* Killed between link and unlink. */
 	assert_int_equal(link(files->path, store_files_name(files, "sparekey.new-bbbbbb")), 0);
 	store = store_files_open(files);
 	assert_int_equal(access(store_files_name(files, "sparekey.new-bbbbbb"), F_OK), -1);
+	store_free(store);
+}
+
+static void the_reserve_is_made_whole_again(void **state)
+{
+	const struct store_files *files = *state;
+	const char *reserve = store_files_name(files, "sparekey.reserve");
+	struct store *store = store_files_make(files);
+	struct stat status;
+
+	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
+	assert_int_equal(truncate(reserve, 100), 0);
+	assert_int_equal(store_files_insert(store, "00001", "B"), 0);
+	assert_int_equal(stat(reserve, &status), 0);
+	assert_true(status.st_size >= 262144);
+	/* In the place of one that another program has put there, nothing is done. */
+	assert_int_equal(unlink(reserve), 0);
+	assert_int_equal(symlink("victim", reserve), 0);
+	assert_int_equal(store_files_insert(store, "00002", "C"), 0);
+	assert_int_equal(access(store_files_name(files, "victim"), F_OK), -1);
 	store_free(store);
 }
 
@@ -279,6 +301,10 @@ static void a_label_is_found_within_an_account_or_if_it_is_clear(void **state)
 	assert_string_equal(id, "00002");
 	assert_int_equal(store_password_find(store, "tablet", NULL, 0, id), 0);
 	assert_string_equal(id, "00003");
+	/* Twice in one account, as two processes may bring about: that is still one account. */
+	insert_for(store, "00006", "Tablet", "bob", 0);
+	assert_int_equal(store_password_find(store, "tablet", NULL, 0, id), 0);
+	assert_string_equal(id, "00003");
 	insert_for(store, "00005", "phone", "", 0);
 	assert_int_equal(store_password_find(store, "phone", NULL, 0, id), 0);
 	assert_string_equal(id, "00005");
@@ -336,6 +362,16 @@ static void uses_add_up_and_the_latest_time_wins(void **state)
 	assert_int_equal(store_use_each(store, "00000", gather_use, &seen), 0);
 	assert_string_equal(seen.text, "imap=9223372036854775807 smtp=3 ");
 	assert_int_equal(store_use_each(store, "zzzzz", gather_use, &seen), 0);
+	/* Of two in one second the one that is told later is the later one. */
+	uses[0].count = 1;
+	(void)snprintf(uses[0].scope, sizeof(uses[0].scope), "pop3");
+	(void)snprintf(uses[0].from, sizeof(uses[0].from), "192.0.2.9");
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_use_add(store, &uses[0]), 0);
+	assert_int_equal(store_commit(store), 0);
+	assert_int_equal(store_password_get(store, "00000", &password), 0);
+	assert_string_equal(password.last_used_scope, "pop3");
+	assert_string_equal(password.last_used_from, "192.0.2.9");
 	store_free(store);
 }
 
@@ -348,6 +384,7 @@ static void uses_are_counted_apart_for_a_bounded_number_of_scopes(void **state)
 
 	assert_int_equal(store_files_insert(store, "00000", "Phone"), 0);
 	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_use_add(store, &use), 0); /* without a scope: takes no place */
 	for (unsigned int i = 0; i < LIMIT_USE_SCOPES + 10; i++) {
 		(void)snprintf(use.scope, sizeof(use.scope), "s%u", i);
 		assert_int_equal(store_use_add(store, &use), 0);
@@ -356,7 +393,7 @@ static void uses_are_counted_apart_for_a_bounded_number_of_scopes(void **state)
 	assert_int_equal(store_use_add(store, &use), 0);
 	assert_int_equal(store_commit(store), 0);
 	assert_int_equal(store_password_get(store, "00000", &password), 0);
-	assert_int_equal(password.use_count, LIMIT_USE_SCOPES + 11);
+	assert_int_equal(password.use_count, LIMIT_USE_SCOPES + 12);
 	assert_int_equal(store_use_each(store, "00000", gather_use, &seen), 0);
 	assert_int_equal(seen.count, LIMIT_USE_SCOPES);
 	assert_int_equal(seen.sum, LIMIT_USE_SCOPES + 1);
@@ -446,22 +483,33 @@ static void nothing_is_written_outside_a_transaction_or_after_rollback(void **st
 	store_free(store);
 }
 
+struct visits {
+	struct store *store;
+	unsigned int count;
+};
+
 static int write_from_walk(void *data, const struct store_password *password)
 {
-	struct store *store = data;
+	struct visits *visits = data;
 
 	(void)password;
-	assert_int_equal(store_begin(store), -EINVAL);
-	assert_int_equal(store_password_each(store, "", 0, 0, write_from_walk, data), -EINVAL);
+	visits->count++;
+	assert_int_equal(store_begin(visits->store), -EINVAL);
+	assert_int_equal(store_password_each(visits->store, "", 0, 0, write_from_walk, data),
+	                 -EINVAL);
 	return 0;
 }
 
 static void a_walk_is_not_disturbed_by_its_row_function(void **state)
 {
 	struct store *store = store_files_make(*state);
+	struct visits visits = { .store = store };
 
-	assert_int_equal(store_files_insert(store, "00000", "Phone"), 0);
-	assert_int_equal(store_password_each(store, "", 0, 0, write_from_walk, store), 0);
+	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
+	assert_int_equal(store_files_insert(store, "00001", "B"), 0);
+	assert_int_equal(store_files_insert(store, "00002", "C"), 0);
+	assert_int_equal(store_password_each(store, "", 0, 0, write_from_walk, &visits), 0);
+	assert_int_equal(visits.count, 3);
 	store_free(store);
 }
 
@@ -588,6 +636,7 @@ int main(void)
 		TEST(making_makes_directories_and_file_for_the_owner_only),
 		TEST(making_again_keeps_what_is_there),
 		TEST(making_clears_away_what_killed_makers_left),
+		TEST(the_reserve_is_made_whole_again),
 		TEST(a_record_comes_back_as_it_was_written),
 		TEST(updating_raises_the_version_and_moves_the_label),
 		TEST(deleting_takes_the_uses_along),

@@ -34,6 +34,7 @@ static const struct damage {
 	{ "label = CAST(x'f4908080' AS TEXT)", "00002" },
 	{ "label = CAST(x'c3' AS TEXT)", "00002" },
 	{ "label = 'a' || char(27) || '[2J'", "00002" },
+	{ "label = 'a' || char(127)", "00002" },
 	{ "label = printf('%.*c', 256, 'x')", "00002" },
 	{ "account = x'61'", "00002" },
 	{ "scopes = 'imap;rm'", "00002" },
@@ -171,6 +172,44 @@ static void what_is_sound_in_a_damaged_row_is_kept(void **state)
 	store_free(store);
 }
 
+/* What would be read as damaged is not written in the first place. */
+static void a_record_that_would_be_damaged_is_not_written(void **state)
+{
+	struct store *store = store_files_make(*state);
+	const struct store_password sound = store_files_record("00001", "A");
+	struct store_password bad[14];
+	struct store_password password;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		bad[i] = sound;
+	}
+	memcpy(bad[0].id, "0000", 5);
+	memcpy(bad[1].id, "_1", 3);
+	bad[2].label[0] = '\0';
+	memcpy(bad[3].label, "a\nb", 4);
+	memcpy(bad[4].label, "\xff", 2);
+	memcpy(bad[5].account, "\x1b[2J", 5);
+	bad[6].hash[0] = '\0';
+	memcpy(bad[7].hash, "$\xc3", 3);
+	memcpy(bad[8].last_used_from, "\x7f", 2);
+	bad[9].state = STORE_STATE_DAMAGED;
+	bad[10].state = (enum store_state)0;
+	bad[11].expires_at = -1;
+	bad[12].created_at = -1;
+	bad[13].use_count = (uint64_t)INT64_MAX + 1;
+	assert_int_equal(store_files_insert(store, "00001", "A"), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(store_begin(store), 0);
+		assert_int_equal(store_password_update(store, &bad[i]), -EINVAL);
+		assert_int_equal(store_password_delete(store, "00001"), 0);
+		assert_int_equal(store_password_insert(store, &bad[i]), -EINVAL);
+		store_rollback(store);
+		assert_int_equal(store_password_get(store, "00001", &password), 0);
+		assert_int_equal(password.version, 1);
+	}
+	store_free(store);
+}
+
 static int keep_last(void *data, const struct store_password *password)
 {
 	memcpy(data, password->id, sizeof(password->id));
@@ -200,6 +239,25 @@ static void paging_by_one_meets_every_row_once(void **state)
 		assert_string_equal(id, expected[i]);
 		memcpy(after, id, sizeof(id));
 	}
+	store_free(store);
+}
+
+/* What SQL and what C call a well-formed id must be the same, or a row is in neither walk. */
+static void a_row_with_any_letter_in_its_id_is_met_once(void **state)
+{
+	struct store *store = store_files_make(*state);
+	struct seen seen = { .sound = 0 };
+
+	store_free(store);
+	store_files_sql(
+		*state,
+		"WITH RECURSIVE n(c) AS (SELECT 1 UNION ALL SELECT c + 1 FROM n WHERE c < 300)"
+		" INSERT INTO password SELECT c, '0000' || char(c), 'A', 'a', '', '', 'x', 1,"
+		" 0, 0, 0, '', '', 0, 1 FROM n");
+	store = store_files_open(*state);
+	assert_int_equal(store_password_each(store, "", 0, 0, look, &seen), 0);
+	assert_int_equal(seen.sound, 32);
+	assert_int_equal(seen.damaged, 300 - 32);
 	store_free(store);
 }
 
@@ -298,7 +356,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_damaged_row_is_shown_and_can_be_deleted),
 		TEST(what_is_sound_in_a_damaged_row_is_kept),
+		TEST(a_record_that_would_be_damaged_is_not_written),
 		TEST(paging_by_one_meets_every_row_once),
+		TEST(a_row_with_any_letter_in_its_id_is_met_once),
 		TEST(uses_of_a_misnamed_row_are_read_and_deleted),
 		TEST(a_damaged_journal_line_is_left_empty_where_it_is_damaged),
 		TEST(any_spoilt_byte_gives_rows_or_a_clear_error),

@@ -53,6 +53,23 @@ static int change(struct store *store)
 	return store_commit(store);
 }
 
+/* The same by a caller that looks at nothing but the end: after a failure nothing may be written
+ * any more, for SQLite may have rolled back by itself and would commit what follows on its own. */
+static int change_without_looking(struct store *store)
+{
+	struct store_password password = store_files_record("00003", "C");
+	struct store_event event = { .kind = "revoked", .id = "00001", .time = 1 };
+	int result = store_begin(store);
+
+	if (result != 0) {
+		return result;
+	}
+	(void)store_event_append(store, &event, NULL);
+	(void)store_password_delete(store, "00001");
+	(void)store_password_insert(store, &password);
+	return store_commit(store);
+}
+
 static int look(void *data, const struct store_password *password)
 {
 	char *text = data;
@@ -97,8 +114,8 @@ static unsigned char *make_template(const struct store_files *files, size_t *ret
 }
 
 /* One round; whether the fault was met. */
-static bool fault_in_change(const struct store_files *files, enum shim_fault fault,
-                            unsigned int nth, bool sticky)
+static bool fault_in_change(const struct store_files *files, int (*body)(struct store *store),
+                            enum shim_fault fault, unsigned int nth, bool sticky)
 {
 	struct store *store = NULL;
 	bool met;
@@ -107,7 +124,7 @@ static bool fault_in_change(const struct store_files *files, enum shim_fault fau
 	shim_arm(fault, nth, sticky);
 	result = store_new(files->directory, &store);
 	if (result == 0) {
-		result = change(store);
+		result = body(store);
 	}
 	met = shim_disarm();
 	if (store == NULL) {
@@ -126,14 +143,14 @@ static bool fault_in_change(const struct store_files *files, enum shim_fault fau
 }
 
 /* Opening allocates a thousand times: then every `step`-th is enough to keep the test short. */
-static void loop(const struct store_files *files, enum shim_fault fault, bool sticky,
-                 unsigned int step)
+static void loop(const struct store_files *files, int (*body)(struct store *store),
+                 enum shim_fault fault, bool sticky, unsigned int step)
 {
 	size_t size = 0;
 	unsigned char *template = make_template(files, &size);
 	unsigned int nth = 1;
 
-	while (nth < ROUNDS_MOST && fault_in_change(files, fault, nth, sticky)) {
+	while (nth < ROUNDS_MOST && fault_in_change(files, body, fault, nth, sticky)) {
 		(void)unlink(store_files_name(files, "sparekey.db-journal"));
 		store_files_write(files->path, template, size);
 		nth += step;
@@ -144,28 +161,36 @@ static void loop(const struct store_files *files, enum shim_fault fault, bool st
 
 static void any_failing_operation_leaves_old_or_new(void **state)
 {
-	loop(*state, SHIM_IO, false, 1);
+	loop(*state, change, SHIM_IO, false, 1);
 }
 
 static void any_operation_after_which_all_fail_leaves_old_or_new(void **state)
 {
-	loop(*state, SHIM_IO, true, 1);
+	loop(*state, change, SHIM_IO, true, 1);
+}
+
+static void any_failing_operation_ends_a_transaction(void **state)
+{
+	loop(*state, change_without_looking, SHIM_IO, false, 1);
+	assert_int_equal(unlink(((struct store_files *)*state)->path), 0);
+	(void)unlink(store_files_name(*state, "sparekey.db-journal"));
+	loop(*state, change_without_looking, SHIM_MEMORY, false, 5);
 }
 
 static void any_write_that_finds_the_disk_full_leaves_old_or_new(void **state)
 {
-	loop(*state, SHIM_FULL, false, 1);
+	loop(*state, change, SHIM_FULL, false, 1);
 	assert_int_equal(unlink(((struct store_files *)*state)->path), 0);
 	(void)unlink(store_files_name(*state, "sparekey.db-journal"));
-	loop(*state, SHIM_FULL, true, 1);
+	loop(*state, change, SHIM_FULL, true, 1);
 }
 
 static void any_failing_allocation_leaves_old_or_new(void **state)
 {
-	loop(*state, SHIM_MEMORY, false, 3);
+	loop(*state, change, SHIM_MEMORY, false, 3);
 	assert_int_equal(unlink(((struct store_files *)*state)->path), 0);
 	(void)unlink(store_files_name(*state, "sparekey.db-journal"));
-	loop(*state, SHIM_MEMORY, true, 7);
+	loop(*state, change, SHIM_MEMORY, true, 7);
 }
 
 /* A store is made whole or not at all. */
@@ -359,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(any_failing_operation_leaves_old_or_new),
 		TEST(any_operation_after_which_all_fail_leaves_old_or_new),
+		TEST(any_failing_operation_ends_a_transaction),
 		TEST(any_write_that_finds_the_disk_full_leaves_old_or_new),
 		TEST(any_failing_allocation_leaves_old_or_new),
 		TEST(any_fault_in_making_leaves_nothing_or_all),

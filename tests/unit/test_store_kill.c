@@ -21,7 +21,7 @@
 #include "sparekey.h"
 #include "tests/support/store_files.h"
 
-#define ROUNDS 20u
+#define ROUNDS 50u
 
 /* What the child says once a transaction is acknowledged: number of the password it made; it
  * revoked the one before. */
@@ -78,8 +78,8 @@ static void work(const struct store_files *files, unsigned int number, int out)
 	_exit(1);
 }
 
-/* Starts a child, kills it a time after its first acknowledgement, returns the last number it
- * acknowledged. */
+/* Starts a child, kills it some time after its first acknowledgement (so that a busy machine kills
+ * in the middle of commits too), returns the last number it acknowledged. */
 static unsigned int run_and_kill(const struct store_files *files, unsigned int number,
                                  long microseconds)
 {
@@ -145,13 +145,12 @@ static void killing_loses_and_revives_nothing(void **state)
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		struct store *store;
 
-		number = run_and_kill(files, number, rand_r(&seed) % 30000);
+		number = run_and_kill(files, number, rand_r(&seed) % 10000);
 		number = assert_one_of(other, number);
 		store = store_files_open(files);
 		assert_int_equal(assert_one_of(store, number), number);
 		store_free(store);
 	}
-	assert_true(number > ROUNDS);
 	store_free(other);
 }
 

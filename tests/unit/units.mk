@@ -8,6 +8,7 @@ unit_password := protocol/password.c protocol/secret.c
 unit_label := protocol/label.c
 unit_scope := protocol/scope.c
 unit_error := protocol/error.c
+unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
@@ -24,7 +25,8 @@ unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 
 # broker
-unit_config := broker/config.c protocol/scope.c
+unit_config := broker/config.c protocol/scope.c protocol/label.c
+UNIT_LDFLAGS_config := -Wl,--wrap=open
 
 # broker/store: each test takes the whole room, on real files
 unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c protocol/password.c protocol/secret.c \
@@ -33,4 +35,7 @@ unit_store_refusal := $(unit_store)
 unit_store_damage := $(unit_store)
 unit_store_fault := $(unit_store) tests/support/store_shim.c
 unit_store_kill := $(unit_store)
+unit_store_plan := $(unit_store)
+unit_store_race := $(unit_store)
+UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
