@@ -216,6 +216,9 @@ const char *path_to_id(const char *path);
  * LastUsedFrom. */
 bool record_append_all(DBusMessageIter *at, const struct store_password *password,
                        const struct call *uses, bool told);
+/* The a{sa{sv}} of ObjectManager for it. */
+bool record_append_interfaces(DBusMessageIter *at, const struct store_password *password,
+                              const struct call *uses, bool told);
 /* One by name, as a variant; SPAREKEY_UNKNOWN_PROPERTY. */
 int record_append_one(DBusMessageIter *at, const char *name, const struct store_password *password,
                       const struct call *uses);
