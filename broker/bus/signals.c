@@ -9,6 +9,28 @@
 #include "base/log.h"
 #include "bus/internal.h"
 
+/* A message has one serial: each connection gives its own. A peer that reads nothing is dropped
+ * rather than let grow what waits for it. */
+static void send_copy(struct link *link, const DBusMessage *message)
+{
+	DBusMessage *copy = NULL;
+
+	if (link->kind == LINK_OWNER &&
+	    dbus_connection_get_outgoing_size(link->connection) > (long)LIMIT_BACKLOG_BYTES) {
+		log_event(LOG_LEVEL_NOTICE, "peer-dropped", "peer=%s reason=reads-nothing",
+		          link->name);
+		dbus_connection_close(link->connection);
+		return;
+	}
+	copy = dbus_message_copy(message);
+	if (copy == NULL || !dbus_connection_send(link->connection, copy, NULL)) {
+		log_event(LOG_LEVEL_ERROR, "signal-lost", "reason=memory");
+	}
+	if (copy != NULL) {
+		dbus_message_unref(copy);
+	}
+}
+
 /* Sends to everybody who may hear it, and lets the message go. */
 static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 {
@@ -21,18 +43,9 @@ static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 	}
 	list_each(at, &door->links) {
 		struct link *link = list_entry(at, struct link, link);
-		DBusMessage *copy = NULL;
 
-		if (link->kind != LINK_BUS && link->kind != LINK_OWNER) {
-			continue;
-		}
-		copy = dbus_message_copy(
-			message); /* a message has one serial: each connection gives its own */
-		if (copy == NULL || !dbus_connection_send(link->connection, copy, NULL)) {
-			log_event(LOG_LEVEL_ERROR, "signal-lost", "reason=memory");
-		}
-		if (copy != NULL) {
-			dbus_message_unref(copy);
+		if (link->kind == LINK_BUS || link->kind == LINK_OWNER) {
+			send_copy(link, message);
 		}
 	}
 	dbus_message_unref(message);
