@@ -9,6 +9,9 @@ unit_label := protocol/label.c
 unit_scope := protocol/scope.c
 unit_error := protocol/error.c
 
+# broker/service
+unit_penalty := broker/service/penalty.c
+
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
 unit_workers := broker/base/workers.c broker/base/loop.c broker/base/clock.c
