@@ -20,7 +20,7 @@ static bool append_empty(DBusMessageIter *at)
 {
 	DBusMessageIter dict;
 
-	return codec_dict_open(at, &dict) && codec_dict_close(at, &dict);
+	return codec_dict_open(at, &dict) && codec_container_end(at, &dict, true);
 }
 
 static bool append_texts(DBusMessageIter *at, int type, const char *const *texts,
@@ -50,7 +50,7 @@ static bool dict_texts(DBusMessageIter *dict, const char *key, int type, const c
 
 	return codec_dict_entry_open(dict, key, signature, &entry, &value) &&
 	       append_texts(&value, type, texts, count) &&
-	       codec_dict_entry_close(dict, &entry, &value);
+	       codec_dict_entry_end(dict, &entry, &value, true);
 }
 
 static DBusMessage *manager_method(const struct sparekey *sparekey, const char *member,
@@ -98,7 +98,7 @@ static bool append_wish(DBusMessageIter *body, const struct sparekey_wish *wish)
 	       (wish->account == NULL || codec_dict_string(&dict, "account", wish->account)) &&
 	       (!wish->has_expires_at ||
 	        codec_dict_uint64(&dict, "expires_at", (uint64_t)wish->expires_at)) &&
-	       codec_dict_close(body, &dict);
+	       codec_container_end(body, &dict, true);
 }
 
 static void read_id(const char *path, char ret_id[24])
@@ -155,7 +155,7 @@ int sparekey_find(struct sparekey *sparekey, const char *name, const char *accou
 
 	if (call == NULL || !codec_append_string(&body, name) || !codec_dict_open(&body, &dict) ||
 	    (account != NULL && !codec_dict_string(&dict, "account", account)) ||
-	    !codec_dict_close(&body, &dict)) {
+	    !codec_container_end(&body, &dict, true)) {
 		return -ENOMEM;
 	}
 	int result = client_ask(sparekey, call, CALL_MS, &reply);
@@ -217,7 +217,7 @@ static int list_page(struct sparekey *sparekey, const char *after, struct sparek
 	DBusMessage *call = manager_method(sparekey, "ListPasswords", &body);
 
 	if (call == NULL || !codec_dict_open(&body, &dict) ||
-	    !codec_dict_string(&dict, "after", after) || !codec_dict_close(&body, &dict)) {
+	    !codec_dict_string(&dict, "after", after) || !codec_container_end(&body, &dict, true)) {
 		return -ENOMEM;
 	}
 	int result = client_ask(sparekey, call, CALL_MS, &reply);
@@ -330,7 +330,7 @@ static bool append_filter(DBusMessageIter *body, const struct sparekey_filter *f
 	       (filter->account == NULL || codec_dict_string(&dict, "account", filter->account)) &&
 	       (filter->unused_since == 0 ||
 	        codec_dict_uint64(&dict, "unused_since", (uint64_t)filter->unused_since)) &&
-	       codec_dict_close(body, &dict) && append_empty(body);
+	       codec_container_end(body, &dict, true) && append_empty(body);
 }
 
 int sparekey_revoke_all(struct sparekey *sparekey, const struct sparekey_filter *filter,

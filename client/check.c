@@ -57,7 +57,7 @@ int sparekey_verify(struct sparekey *sparekey, const struct secret *secret, cons
 	    !codec_dict_open(&body, &dict) ||
 	    (account != NULL && !codec_dict_string(&dict, "account", account)) ||
 	    (remote != NULL && !codec_dict_string(&dict, "remote", remote)) ||
-	    !codec_dict_close(&body, &dict)) {
+	    !codec_container_end(&body, &dict, true)) {
 		dbus_message_unref(call);
 		return -ENOMEM;
 	}
@@ -110,7 +110,7 @@ int sparekey_identify(struct sparekey *sparekey, const struct secret *secret,
 	}
 	dbus_message_iter_init_append(call, &body);
 	if (!append_secret(&body, secret) || !codec_dict_open(&body, &dict) ||
-	    !codec_dict_close(&body, &dict)) {
+	    !codec_container_end(&body, &dict, true)) {
 		dbus_message_unref(call);
 		return -ENOMEM;
 	}

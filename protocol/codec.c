@@ -89,23 +89,17 @@ bool codec_append_scopes(DBusMessageIter *at, const struct scope_set *scopes)
 	                                      &array)) {
 		return false;
 	}
-	for (unsigned int i = 0; i < scopes->count; i++) {
-		if (!codec_append_string(&array, scopes->names[i])) {
-			dbus_message_iter_abandon_container(at, &array);
-			return false;
-		}
+	bool written = true;
+
+	for (unsigned int i = 0; i < scopes->count && written; i++) {
+		written = codec_append_string(&array, scopes->names[i]);
 	}
-	return dbus_message_iter_close_container(at, &array);
+	return codec_container_end(at, &array, written);
 }
 
 bool codec_dict_open(DBusMessageIter *at, DBusMessageIter *ret_dict)
 {
 	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "{sv}", ret_dict);
-}
-
-bool codec_dict_close(DBusMessageIter *at, DBusMessageIter *dict)
-{
-	return dbus_message_iter_close_container(at, dict);
 }
 
 bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature,
@@ -122,25 +116,19 @@ bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *s
 	return true;
 }
 
-bool codec_dict_entry_close(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value)
-{
-	if (!dbus_message_iter_close_container(entry, value)) {
-		dbus_message_iter_abandon_container(dict, entry);
-		return false;
-	}
-	return dbus_message_iter_close_container(dict, entry);
-}
-
-/* Closes an entry whose value has been written, or gives up one whose value could not be. */
-static bool entry_end(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value,
-                      bool written)
+bool codec_container_end(DBusMessageIter *at, DBusMessageIter *inner, bool written)
 {
 	if (!written) {
-		dbus_message_iter_abandon_container(entry, value);
-		dbus_message_iter_abandon_container(dict, entry);
+		dbus_message_iter_abandon_container(at, inner);
 		return false;
 	}
-	return codec_dict_entry_close(dict, entry, value);
+	return dbus_message_iter_close_container(at, inner);
+}
+
+bool codec_dict_entry_end(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value,
+                          bool written)
+{
+	return codec_container_end(dict, entry, codec_container_end(entry, value, written));
 }
 
 bool codec_dict_string(DBusMessageIter *dict, const char *key, const char *value)
@@ -148,7 +136,7 @@ bool codec_dict_string(DBusMessageIter *dict, const char *key, const char *value
 	DBusMessageIter entry, variant;
 
 	return codec_dict_entry_open(dict, key, DBUS_TYPE_STRING_AS_STRING, &entry, &variant) &&
-	       entry_end(dict, &entry, &variant, codec_append_string(&variant, value));
+	       codec_dict_entry_end(dict, &entry, &variant, codec_append_string(&variant, value));
 }
 
 bool codec_dict_bool(DBusMessageIter *dict, const char *key, bool value)
@@ -156,7 +144,7 @@ bool codec_dict_bool(DBusMessageIter *dict, const char *key, bool value)
 	DBusMessageIter entry, variant;
 
 	return codec_dict_entry_open(dict, key, DBUS_TYPE_BOOLEAN_AS_STRING, &entry, &variant) &&
-	       entry_end(dict, &entry, &variant, append_bool(&variant, value));
+	       codec_dict_entry_end(dict, &entry, &variant, append_bool(&variant, value));
 }
 
 bool codec_dict_uint32(DBusMessageIter *dict, const char *key, uint32_t value)
@@ -164,7 +152,7 @@ bool codec_dict_uint32(DBusMessageIter *dict, const char *key, uint32_t value)
 	DBusMessageIter entry, variant;
 
 	return codec_dict_entry_open(dict, key, DBUS_TYPE_UINT32_AS_STRING, &entry, &variant) &&
-	       entry_end(dict, &entry, &variant, codec_append_uint32(&variant, value));
+	       codec_dict_entry_end(dict, &entry, &variant, codec_append_uint32(&variant, value));
 }
 
 bool codec_dict_uint64(DBusMessageIter *dict, const char *key, uint64_t value)
@@ -172,7 +160,7 @@ bool codec_dict_uint64(DBusMessageIter *dict, const char *key, uint64_t value)
 	DBusMessageIter entry, variant;
 
 	return codec_dict_entry_open(dict, key, DBUS_TYPE_UINT64_AS_STRING, &entry, &variant) &&
-	       entry_end(dict, &entry, &variant, codec_append_uint64(&variant, value));
+	       codec_dict_entry_end(dict, &entry, &variant, codec_append_uint64(&variant, value));
 }
 
 bool codec_dict_scopes(DBusMessageIter *dict, const char *key, const struct scope_set *scopes)
@@ -180,7 +168,7 @@ bool codec_dict_scopes(DBusMessageIter *dict, const char *key, const struct scop
 	DBusMessageIter entry, variant;
 
 	return codec_dict_entry_open(dict, key, "as", &entry, &variant) &&
-	       entry_end(dict, &entry, &variant, codec_append_scopes(&variant, scopes));
+	       codec_dict_entry_end(dict, &entry, &variant, codec_append_scopes(&variant, scopes));
 }
 
 int codec_dict_each(const DBusMessageIter *at, codec_entry_fn *entry, void *data)

@@ -21,9 +21,12 @@ bool codec_append_uint64(DBusMessageIter *at, uint64_t value);
 bool codec_append_int64(DBusMessageIter *at, int64_t value);
 bool codec_append_scopes(DBusMessageIter *at, const struct scope_set *scopes); /* as */
 
-/* A dictionary a{sv}. */
+/* Closes a container whose content has been written, or abandons one whose content could not be:
+ * left open, it would leak its signature. Gives `written` and whether it could be closed. */
+bool codec_container_end(DBusMessageIter *at, DBusMessageIter *inner, bool written);
+
+/* A dictionary a{sv}, ended by codec_container_end. */
 bool codec_dict_open(DBusMessageIter *at, DBusMessageIter *ret_dict);
-bool codec_dict_close(DBusMessageIter *at, DBusMessageIter *dict);
 bool codec_dict_string(DBusMessageIter *dict, const char *key, const char *value);
 bool codec_dict_bool(DBusMessageIter *dict, const char *key, bool value);
 bool codec_dict_uint32(DBusMessageIter *dict, const char *key, uint32_t value);
@@ -32,7 +35,8 @@ bool codec_dict_scopes(DBusMessageIter *dict, const char *key, const struct scop
 /* Opens an entry {key, variant of signature}; the value is written to `ret_value`; then close. */
 bool codec_dict_entry_open(DBusMessageIter *dict, const char *key, const char *signature,
                            DBusMessageIter *ret_entry, DBusMessageIter *ret_value);
-bool codec_dict_entry_close(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value);
+bool codec_dict_entry_end(DBusMessageIter *dict, DBusMessageIter *entry, DBusMessageIter *value,
+                          bool written);
 
 /* Walks the a{sv} at `at`: `entry` gets each key and an iterator inside its variant; a non-zero
  * return ends the walk and is returned. `at` itself is not moved. 0 for an empty dictionary. */

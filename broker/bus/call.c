@@ -83,7 +83,9 @@ int call_new(struct link *link, DBusMessage *message, struct call **ret_call)
 	call->connection = dbus_connection_ref(link->connection);
 	call->message = dbus_message_ref(message);
 	call->caller = caller;
+	call->request.caller = caller->name;
 	call->secret_fd = -1;
+	list_start(&call->queued);
 	list_append(&link->door->calls, &call->link);
 	*ret_call = call;
 	return 0;
@@ -95,6 +97,7 @@ static void call_free(struct call *call)
 
 	watch_caller(call, false);
 	list_unlink(&call->link);
+	caller_unqueue(call);
 	caller_discharge(door, call->caller);
 	if (call->secret_fd >= 0) {
 		close(call->secret_fd);
@@ -158,6 +161,7 @@ static void undo(struct call *call)
 	}
 	request->operation = OPERATION_REVOKE;
 	snprintf(request->in.id, sizeof(request->in.id), "%s", call->request.password.id);
+	request->caller = "";
 	request->done = undone;
 	service_submit(call->door->service, request);
 }

@@ -2,6 +2,9 @@
 /*
  * Who has calls under way, and how many: a call is charged before anything is kept for it. Loop
  * thread. An entry lives only while it is charged, so the table is bounded by the calls.
+ *
+ * Calls begin by their callers' turns and not as they come: a caller who sends a thousand lists
+ * costs another one list. Nothing begins for a connection that does not read its answers.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +14,12 @@
 #include "bus/internal.h"
 #include "sparekey.h"
 
+#define TURN_MS 2u /* before sockets and timers are looked at again */
+
 /* The caller's entry, made at its first call; SPAREKEY_LIMIT_EXCEEDED at too many. */
 int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_caller)
 {
-	const char *name = link->kind == LINK_BUS ? dbus_message_get_sender(message) : "";
+	const char *name = link->kind == LINK_BUS ? dbus_message_get_sender(message) : link->name;
 	struct caller *caller = NULL;
 
 	name = name != NULL ? name : "";
@@ -35,6 +40,8 @@ int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_c
 			return -ENOMEM;
 		}
 		caller->origin = link;
+		list_start(&caller->waiting);
+		list_start(&caller->turn);
 		snprintf(caller->name, sizeof(caller->name), "%s", name);
 		list_append(&link->door->callers, &caller->link);
 	}
@@ -51,4 +58,58 @@ void caller_discharge(struct door *door, struct caller *caller)
 		list_unlink(&caller->link);
 		free(caller);
 	}
+}
+
+void caller_queue(struct call *call)
+{
+	struct caller *caller = call->caller;
+
+	list_append(&caller->waiting, &call->queued);
+	if (list_empty(&caller->turn)) {
+		list_append(&call->door->turns, &caller->turn);
+	}
+}
+
+void caller_unqueue(struct call *call)
+{
+	list_unlink(&call->queued);
+	if (list_empty(&call->caller->waiting)) {
+		list_unlink(&call->caller->turn);
+	}
+}
+
+/* The first caller that may go on, or NULL. */
+static struct caller *next_caller(const struct door *door)
+{
+	list_each(link, &door->turns) {
+		struct caller *caller = list_entry(link, struct caller, turn);
+
+		if (caller->origin == NULL || !link_choked(caller->origin)) {
+			return caller;
+		}
+	}
+	return NULL;
+}
+
+bool caller_run(struct door *door)
+{
+	const struct clock *clock = loop_clock(door->loop);
+	uint64_t until_ms = clock->monotonic_ms(clock) + TURN_MS;
+	struct caller *caller = next_caller(door);
+
+	while (caller != NULL) {
+		struct call *call = list_entry(caller->waiting.next, struct call, queued);
+
+		list_unlink(&call->queued);
+		list_unlink(&caller->turn);
+		if (!list_empty(&caller->waiting)) {
+			list_append(&door->turns, &caller->turn);
+		}
+		call_start(call);
+		if (clock->monotonic_ms(clock) >= until_ms) {
+			return next_caller(door) != NULL;
+		}
+		caller = next_caller(door);
+	}
+	return false;
 }

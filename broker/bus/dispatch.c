@@ -169,7 +169,7 @@ static void dispatch_call(struct link *link, DBusMessage *message)
 		snprintf(call->path_id, sizeof(call->path_id), "%s",
 		         path_to_id(dbus_message_get_path(message)));
 	}
-	call_start(call);
+	caller_queue(call);
 }
 
 /* On the bus: a caller we wait for has gone. */

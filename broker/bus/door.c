@@ -22,6 +22,7 @@
 #define MESSAGES_A_TURN 16u /* of one connection, before the others have theirs */
 #define MESSAGE_FDS                                                                                \
 	253 /* with the default of 16 a message with more would cost us the connection */
+#define RECEIVED_FDS 512 /* unhandled, of one connection, before it is not read */
 #define GOODBYE_TURNS 100u
 #define GOODBYE_MS 10
 
@@ -39,6 +40,13 @@ static bool turn_link(struct link *link)
 	return status != DBUS_DISPATCH_COMPLETE;
 }
 
+bool link_choked(const struct link *link)
+{
+	return dbus_connection_get_outgoing_size(link->connection) > (long)LIMIT_OUTGOING_BYTES;
+}
+
+/* Who does not read its answers is not listened to either; libdbus stops reading from it once its
+ * messages fill their room. */
 static bool door_turn(void *data)
 {
 	struct door *door = data;
@@ -50,12 +58,12 @@ static bool door_turn(void *data)
 		if (link->kind == LINK_SILENT) {
 			peer_check(link);
 		}
-		if (dbus_connection_get_dispatch_status(link->connection) ==
-		    DBUS_DISPATCH_DATA_REMAINS) {
+		if (!link_choked(link) && dbus_connection_get_dispatch_status(link->connection) ==
+		                                  DBUS_DISPATCH_DATA_REMAINS) {
 			remains = turn_link(link) || remains;
 		}
 	}
-	return remains;
+	return caller_run(door) || remains;
 }
 
 int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
@@ -71,9 +79,12 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	link->door = door;
 	link->connection = connection;
 	link->kind = kind;
+	snprintf(link->name, sizeof(link->name), "#%u", ++door->links_made);
 	list_append(&door->links, &link->link);
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
 	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS);
+	dbus_connection_set_max_received_unix_fds(connection, RECEIVED_FDS);
+	dbus_connection_set_max_received_size(connection, (long)LIMIT_INCOMING_BYTES);
 	if (!dbus_connection_add_filter(connection, dispatch_message, link, NULL) ||
 	    watch_connection(door->loop, connection) < 0) {
 		link_free(link);
@@ -113,6 +124,7 @@ int door_new(struct loop *loop, struct service *service, struct secret_pool *poo
 	list_start(&door->links);
 	list_start(&door->calls);
 	list_start(&door->callers);
+	list_start(&door->turns);
 	int result = loop_hook_new(loop, door_turn, door, &door->hook);
 
 	if (result < 0) {
@@ -144,7 +156,7 @@ static void refuse_waiting(struct door *door)
 	list_each_safe(at, &door->calls) {
 		struct call *call = list_entry(at, struct call, link);
 
-		if (call->inlet != NULL) {
+		if (call->inlet != NULL || !list_empty(&call->queued)) {
 			call->inlet = inlet_free(call->inlet);
 			call_finish(call, -ECANCELED);
 		}

@@ -27,6 +27,7 @@ struct link {
 	struct door *door;
 	DBusConnection *connection;
 	enum link_kind kind;
+	char name[24];              /* of a peer, as a caller: "#N" */
 	struct loop_timer *silence; /* closes a peer that does not authenticate */
 };
 
@@ -36,6 +37,8 @@ struct caller {
 	struct link *origin;
 	char name[256];
 	unsigned int calls;
+	struct list waiting; /* calls that have not begun, by their `queued` */
+	struct list turn;    /* among the door's callers with such calls */
 };
 
 struct door {
@@ -46,7 +49,9 @@ struct door {
 	struct list links;
 	struct list calls;
 	struct list callers;
+	struct list turns; /* callers with calls that have not begun, the next first */
 	unsigned int calls_under_way;
+	unsigned int links_made; /* numbers them */
 	DBusServer *servers[SERVERS];
 	unsigned int servers_count;
 	char peer_address[300];
@@ -113,6 +118,7 @@ struct use_row {
 /* One method call on its way. Owned by the door's list until it is answered. */
 struct call {
 	struct list link;
+	struct list queued; /* with its caller, until it begins */
 	struct door *door;
 	struct link *origin;        /* NULL once that connection is gone */
 	DBusConnection *connection; /* a reference of our own */
@@ -158,6 +164,11 @@ const struct interface *const *dispatch_interfaces(enum object_kind object, enum
 /* caller.c: SPAREKEY_LIMIT_EXCEEDED at too many calls, of that caller or in all; -ENOMEM. */
 int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_caller);
 void caller_discharge(struct door *door, struct caller *caller);
+/* Lets a call wait for its caller's turn; the same for one that ends without having begun. */
+void caller_queue(struct call *call);
+void caller_unqueue(struct call *call);
+/* Begins calls, the callers in turn, for a moment. Whether more could begin at once. */
+bool caller_run(struct door *door);
 
 /* call.c */
 int call_new(struct link *link, DBusMessage *message, struct call **ret_call);
@@ -216,6 +227,9 @@ const char *path_to_id(const char *path);
  * LastUsedFrom. */
 bool record_append_all(DBusMessageIter *at, const struct store_password *password,
                        const struct call *uses, bool told);
+/* The a{sa{sv}} of ObjectManager for it. */
+bool record_append_interfaces(DBusMessageIter *at, const struct store_password *password,
+                              const struct call *uses, bool told);
 /* One by name, as a variant; SPAREKEY_UNKNOWN_PROPERTY. */
 int record_append_one(DBusMessageIter *at, const char *name, const struct store_password *password,
                       const struct call *uses);
@@ -244,6 +258,8 @@ void peer_check(struct link *link);
 int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
              struct link **ret_link);
 struct link *link_free(struct link *link);
+/* Whether its answers pile up unread. */
+bool link_choked(const struct link *link);
 
 void door_close_servers(struct door *door);
 

@@ -141,22 +141,24 @@ static const char *identity_name(enum identity identity)
 	return "malformed";
 }
 
+static bool append_identity(DBusMessageIter *dict, const struct request *request)
+{
+	const struct store_password *password = &request->password;
+
+	return codec_dict_string(dict, "result", identity_name(request->identity)) &&
+	       (request->group == 0 || codec_dict_uint32(dict, "group", request->group)) &&
+	       (password->id[0] == '\0' ||
+	        (codec_dict_string(dict, "id", password->id) &&
+	         codec_dict_string(dict, "label", password->label) &&
+	         codec_dict_uint32(dict, "state", (uint32_t)password->state)));
+}
+
 static bool encode_identify(struct call *call, DBusMessageIter *reply)
 {
-	const struct store_password *password = &call->request.password;
 	DBusMessageIter dict;
 
-	bool is_done = codec_dict_open(reply, &dict) &&
-	               codec_dict_string(&dict, "result", identity_name(call->request.identity)) &&
-	               (call->request.group == 0 ||
-	                codec_dict_uint32(&dict, "group", call->request.group));
-
-	if (is_done && password->id[0] != '\0') {
-		is_done = codec_dict_string(&dict, "id", password->id) &&
-		          codec_dict_string(&dict, "label", password->label) &&
-		          codec_dict_uint32(&dict, "state", (uint32_t)password->state);
-	}
-	return is_done && codec_dict_close(reply, &dict);
+	return codec_dict_open(reply, &dict) &&
+	       codec_container_end(reply, &dict, append_identity(&dict, &call->request));
 }
 
 static const struct option revoke_filter[] = {
@@ -223,27 +225,32 @@ static bool append_features(DBusMessageIter *at, const struct door *door)
 	DBusMessageIter array;
 
 	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "s", &array) &&
-	       (door->peer_address[0] == '\0' || codec_append_string(&array, "peer")) &&
-	       dbus_message_iter_close_container(at, &array);
+	       codec_container_end(at, &array,
+	                           door->peer_address[0] == '\0' ||
+	                                   codec_append_string(&array, "peer"));
+}
+
+static bool append_each_setting(DBusMessageIter *dict, const struct settings *settings)
+{
+	return codec_dict_scopes(dict, "default-scopes", &settings->default_scopes) &&
+	       codec_dict_uint32(dict, "max-passwords", settings->max_passwords) &&
+	       codec_dict_uint64(dict, "max-lifetime", settings->max_lifetime_s) &&
+	       codec_dict_uint32(dict, "cache-seconds", settings->cache_seconds) &&
+	       codec_dict_string(dict, "inline-secrets",
+	                         settings->inline_secrets ? "allow" : "refuse") &&
+	       codec_dict_uint32(dict, "idle-exit-seconds", settings->idle_exit_seconds) &&
+	       codec_dict_uint32(dict, "argon2-memory-kib", settings->argon2_memory_kib) &&
+	       codec_dict_uint32(dict, "argon2-passes", settings->argon2_passes) &&
+	       codec_dict_uint32(dict, "workers", settings->workers);
 }
 
 static bool append_settings(DBusMessageIter *at, const struct door *door)
 {
-	const struct settings *settings = service_settings(door->service);
 	DBusMessageIter dict;
 
 	return codec_dict_open(at, &dict) &&
-	       codec_dict_scopes(&dict, "default-scopes", &settings->default_scopes) &&
-	       codec_dict_uint32(&dict, "max-passwords", settings->max_passwords) &&
-	       codec_dict_uint64(&dict, "max-lifetime", settings->max_lifetime_s) &&
-	       codec_dict_uint32(&dict, "cache-seconds", settings->cache_seconds) &&
-	       codec_dict_string(&dict, "inline-secrets",
-	                         settings->inline_secrets ? "allow" : "refuse") &&
-	       codec_dict_uint32(&dict, "idle-exit-seconds", settings->idle_exit_seconds) &&
-	       codec_dict_uint32(&dict, "argon2-memory-kib", settings->argon2_memory_kib) &&
-	       codec_dict_uint32(&dict, "argon2-passes", settings->argon2_passes) &&
-	       codec_dict_uint32(&dict, "workers", settings->workers) &&
-	       codec_dict_close(at, &dict);
+	       codec_container_end(at, &dict,
+	                           append_each_setting(&dict, service_settings(door->service)));
 }
 
 static bool append_version(DBusMessageIter *at, const struct door *door)
@@ -270,24 +277,28 @@ static const struct property properties[] = {
 	{ "Settings", "a{sv}", append_settings },
 };
 
-bool manager_append_all(DBusMessageIter *at, const struct door *door)
+static bool append_properties(DBusMessageIter *dict, const struct door *door)
 {
-	DBusMessageIter dict;
 	DBusMessageIter entry;
 	DBusMessageIter value;
 
-	if (!codec_dict_open(at, &dict)) {
-		return false;
-	}
 	for (unsigned int i = 0; i < COUNT(properties); i++) {
-		if (!codec_dict_entry_open(&dict, properties[i].name, properties[i].signature,
+		if (!codec_dict_entry_open(dict, properties[i].name, properties[i].signature,
 		                           &entry, &value) ||
-		    !properties[i].append(&value, door) ||
-		    !codec_dict_entry_close(&dict, &entry, &value)) {
+		    !codec_dict_entry_end(dict, &entry, &value,
+		                          properties[i].append(&value, door))) {
 			return false;
 		}
 	}
-	return codec_dict_close(at, &dict);
+	return true;
+}
+
+bool manager_append_all(DBusMessageIter *at, const struct door *door)
+{
+	DBusMessageIter dict;
+
+	return codec_dict_open(at, &dict) &&
+	       codec_container_end(at, &dict, append_properties(&dict, door));
 }
 
 int manager_append_one(DBusMessageIter *at, const char *name, const struct door *door)
@@ -298,13 +309,12 @@ int manager_append_one(DBusMessageIter *at, const char *name, const struct door 
 		if (strcmp(properties[i].name, name) != 0) {
 			continue;
 		}
-		if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT,
-		                                      properties[i].signature, &value) ||
-		    !properties[i].append(&value, door) ||
-		    !dbus_message_iter_close_container(at, &value)) {
-			return SPAREKEY_FAILED;
+		if (dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, properties[i].signature,
+		                                     &value) &&
+		    codec_container_end(at, &value, properties[i].append(&value, door))) {
+			return 0;
 		}
-		return 0;
+		return SPAREKEY_FAILED;
 	}
 	return SPAREKEY_UNKNOWN_PROPERTY;
 }

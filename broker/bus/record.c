@@ -66,23 +66,28 @@ int record_keep_use(void *data, const char *scope, uint64_t count)
 	return 0;
 }
 
+static bool append_use(DBusMessageIter *array, const struct use_row *use)
+{
+	DBusMessageIter entry;
+
+	return dbus_message_iter_open_container(array, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
+	       codec_container_end(array, &entry,
+	                           codec_append_string(&entry, use->scope) &&
+	                                   codec_append_uint64(&entry, use->count));
+}
+
 static bool append_uses(DBusMessageIter *at, const struct call *uses)
 {
 	DBusMessageIter array;
-	DBusMessageIter entry;
+	bool is_whole = true;
 
 	if (!dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "{st}", &array)) {
 		return false;
 	}
-	for (unsigned int i = 0; uses != NULL && i < uses->uses_count; i++) {
-		if (!dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry) ||
-		    !codec_append_string(&entry, uses->uses[i].scope) ||
-		    !codec_append_uint64(&entry, uses->uses[i].count) ||
-		    !dbus_message_iter_close_container(&array, &entry)) {
-			return false;
-		}
+	for (unsigned int i = 0; uses != NULL && i < uses->uses_count && is_whole; i++) {
+		is_whole = append_use(&array, &uses->uses[i]);
 	}
-	return dbus_message_iter_close_container(at, &array);
+	return codec_container_end(at, &array, is_whole);
 }
 
 static bool append_value(DBusMessageIter *at, enum property property,
@@ -124,27 +129,42 @@ static bool append_entry(DBusMessageIter *dict, const struct property_row *row,
 	DBusMessageIter value;
 
 	return codec_dict_entry_open(dict, row->name, row->signature, &entry, &value) &&
-	       append_value(&value, row->property, password, uses) &&
-	       codec_dict_entry_close(dict, &entry, &value);
+	       codec_dict_entry_end(dict, &entry, &value,
+	                            append_value(&value, row->property, password, uses));
 }
 
 bool record_append_all(DBusMessageIter *at, const struct store_password *password,
                        const struct call *uses, bool told)
 {
 	DBusMessageIter dict;
+	bool is_whole = true;
 
 	if (!codec_dict_open(at, &dict)) {
 		return false;
 	}
-	for (size_t i = 0; i < ROWS; i++) {
-		if (told && rows[i].property == PROPERTY_LAST_USED_FROM) {
-			continue;
-		}
-		if (!append_entry(&dict, &rows[i], password, uses)) {
-			return false;
+	for (size_t i = 0; i < ROWS && is_whole; i++) {
+		if (!told || rows[i].property != PROPERTY_LAST_USED_FROM) {
+			is_whole = append_entry(&dict, &rows[i], password, uses);
 		}
 	}
-	return codec_dict_close(at, &dict);
+	return codec_container_end(at, &dict, is_whole);
+}
+
+bool record_append_interfaces(DBusMessageIter *at, const struct store_password *password,
+                              const struct call *uses, bool told)
+{
+	DBusMessageIter interfaces;
+	DBusMessageIter entry;
+
+	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "{sa{sv}}", &interfaces) &&
+	       codec_container_end(
+		       at, &interfaces,
+		       dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL,
+	                                                &entry) &&
+			       codec_container_end(
+				       &interfaces, &entry,
+				       codec_append_string(&entry, NAME_PASSWORD) &&
+					       record_append_all(&entry, password, uses, told)));
 }
 
 bool record_append_changed(DBusMessageIter *dict, const struct store_password *password,
@@ -183,10 +203,10 @@ int record_append_one(DBusMessageIter *at, const char *name, const struct store_
 	if (row == NULL) {
 		return SPAREKEY_UNKNOWN_PROPERTY;
 	}
-	if (!dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, row->signature, &value) ||
-	    !append_value(&value, row->property, password, uses) ||
-	    !dbus_message_iter_close_container(at, &value)) {
-		return SPAREKEY_FAILED;
-	}
-	return 0;
+	return dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, row->signature, &value) &&
+	                       codec_container_end(
+				       at, &value,
+				       append_value(&value, row->property, password, uses))
+	               ? 0
+	               : SPAREKEY_FAILED;
 }

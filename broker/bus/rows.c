@@ -35,49 +35,49 @@ static int row_end(struct call *call, bool is_written)
 	return is_written ? 0 : -ENOMEM;
 }
 
-int rows_password(void *data, const struct store_password *password)
+/* Opens a row, lets `fill` write it, and closes or abandons it. */
+static int append_row(struct call *call, int type,
+                      bool (*fill)(DBusMessageIter *row, struct call *call, const void *what),
+                      const void *what)
 {
-	struct call *call = data;
 	DBusMessageIter row;
+
+	return row_end(call,
+	               dbus_message_iter_open_container(&call->rows, type, NULL, &row) &&
+	                       codec_container_end(&call->rows, &row, fill(&row, call, what)));
+}
+
+static bool fill_password(DBusMessageIter *row, struct call *call, const void *what)
+{
+	const struct store_password *password = what;
 	char path[64];
 
 	record_path(password->id, path);
-	return row_end(
-		call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
-			      codec_append_path(&row, path) &&
-			      record_append_all(&row, password, call, false) &&
-			      dbus_message_iter_close_container(&call->rows, &row));
+	return codec_append_path(row, path) && record_append_all(row, password, call, false);
 }
 
-static bool append_interfaces(DBusMessageIter *at, const struct store_password *password,
-                              const struct call *uses)
+int rows_password(void *data, const struct store_password *password)
 {
-	DBusMessageIter interfaces;
-	DBusMessageIter entry;
+	return append_row(data, DBUS_TYPE_STRUCT, fill_password, password);
+}
 
-	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "{sa{sv}}", &interfaces) &&
-	       dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL, &entry) &&
-	       codec_append_string(&entry, NAME_PASSWORD) &&
-	       record_append_all(&entry, password, uses, false) &&
-	       dbus_message_iter_close_container(&interfaces, &entry) &&
-	       dbus_message_iter_close_container(at, &interfaces);
+static bool fill_managed(DBusMessageIter *row, struct call *call, const void *what)
+{
+	const struct store_password *password = what;
+	char path[64];
+
+	record_path(password->id, path);
+	return codec_append_path(row, path) && record_append_interfaces(row, password, call, false);
 }
 
 int rows_managed(void *data, const struct store_password *password)
 {
 	struct call *call = data;
-	DBusMessageIter row;
-	char path[64];
 
 	if (call->request.count > LIMIT_PAGE_ROWS) {
 		return SPAREKEY_LIMIT_EXCEEDED;
 	}
-	record_path(password->id, path);
-	return row_end(call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_DICT_ENTRY,
-	                                                      NULL, &row) &&
-	                             codec_append_path(&row, path) &&
-	                             append_interfaces(&row, password, call) &&
-	                             dbus_message_iter_close_container(&call->rows, &row));
+	return append_row(call, DBUS_TYPE_DICT_ENTRY, fill_managed, password);
 }
 
 static bool append_text(DBusMessageIter *dict, const char *key, const char *value)
@@ -85,30 +85,31 @@ static bool append_text(DBusMessageIter *dict, const char *key, const char *valu
 	return value[0] == '\0' || codec_dict_string(dict, key, value);
 }
 
-static bool append_details(DBusMessageIter *at, const struct store_event *event)
+static bool append_details(DBusMessageIter *dict, const struct store_event *event)
 {
+	return append_text(dict, "label", event->label) &&
+	       append_text(dict, "scope", event->scope) &&
+	       append_text(dict, "remote", event->remote) &&
+	       append_text(dict, "account", event->account) &&
+	       append_text(dict, "reason", event->reason) &&
+	       (event->count == 0 || codec_dict_uint32(dict, "count", event->count)) &&
+	       (event->group == 0 || codec_dict_uint32(dict, "group", event->group));
+}
+
+static bool fill_event(DBusMessageIter *row, struct call *call, const void *what)
+{
+	const struct store_event *event = what;
 	DBusMessageIter dict;
 
-	return codec_dict_open(at, &dict) && append_text(&dict, "label", event->label) &&
-	       append_text(&dict, "scope", event->scope) &&
-	       append_text(&dict, "remote", event->remote) &&
-	       append_text(&dict, "account", event->account) &&
-	       append_text(&dict, "reason", event->reason) &&
-	       (event->count == 0 || codec_dict_uint32(&dict, "count", event->count)) &&
-	       (event->group == 0 || codec_dict_uint32(&dict, "group", event->group)) &&
-	       codec_dict_close(at, &dict);
+	(void)call;
+	return codec_append_int64(row, event->serial) &&
+	       codec_append_uint64(row, (uint64_t)event->time) &&
+	       codec_append_string(row, event->kind) && codec_append_string(row, event->id) &&
+	       codec_dict_open(row, &dict) &&
+	       codec_container_end(row, &dict, append_details(&dict, event));
 }
 
 int rows_event(void *data, const struct store_event *event)
 {
-	struct call *call = data;
-	DBusMessageIter row;
-
-	return row_end(
-		call, dbus_message_iter_open_container(&call->rows, DBUS_TYPE_STRUCT, NULL, &row) &&
-			      codec_append_int64(&row, event->serial) &&
-			      codec_append_uint64(&row, (uint64_t)event->time) &&
-			      codec_append_string(&row, event->kind) &&
-			      codec_append_string(&row, event->id) && append_details(&row, event) &&
-			      dbus_message_iter_close_container(&call->rows, &row));
+	return append_row(data, DBUS_TYPE_STRUCT, fill_event, event);
 }

@@ -9,6 +9,28 @@
 #include "base/log.h"
 #include "bus/internal.h"
 
+/* A message has one serial: each connection gives its own. A peer that reads nothing is dropped
+ * rather than let grow what waits for it. */
+static void send_copy(struct link *link, const DBusMessage *message)
+{
+	DBusMessage *copy = NULL;
+
+	if (link->kind == LINK_OWNER &&
+	    dbus_connection_get_outgoing_size(link->connection) > (long)LIMIT_BACKLOG_BYTES) {
+		log_event(LOG_LEVEL_NOTICE, "peer-dropped", "peer=%s reason=reads-nothing",
+		          link->name);
+		dbus_connection_close(link->connection);
+		return;
+	}
+	copy = dbus_message_copy(message);
+	if (copy == NULL || !dbus_connection_send(link->connection, copy, NULL)) {
+		log_event(LOG_LEVEL_ERROR, "signal-lost", "reason=memory");
+	}
+	if (copy != NULL) {
+		dbus_message_unref(copy);
+	}
+}
+
 /* Sends to everybody who may hear it, and lets the message go. */
 static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 {
@@ -21,18 +43,9 @@ static void broadcast(struct door *door, DBusMessage *message, bool is_whole)
 	}
 	list_each(at, &door->links) {
 		struct link *link = list_entry(at, struct link, link);
-		DBusMessage *copy = NULL;
 
-		if (link->kind != LINK_BUS && link->kind != LINK_OWNER) {
-			continue;
-		}
-		copy = dbus_message_copy(
-			message); /* a message has one serial: each connection gives its own */
-		if (copy == NULL || !dbus_connection_send(link->connection, copy, NULL)) {
-			log_event(LOG_LEVEL_ERROR, "signal-lost", "reason=memory");
-		}
-		if (copy != NULL) {
-			dbus_message_unref(copy);
+		if (link->kind == LINK_BUS || link->kind == LINK_OWNER) {
+			send_copy(link, message);
 		}
 	}
 	dbus_message_unref(message);
@@ -52,21 +65,12 @@ static DBusMessage *new_signal(const char *path, const char *interface, const ch
 static void tell_added(struct door *door, const char *path, const struct store_password *password)
 {
 	DBusMessageIter body;
-	DBusMessageIter interfaces;
-	DBusMessageIter entry;
 	DBusMessage *message = new_signal(PATH_BROKER, "org.freedesktop.DBus.ObjectManager",
 	                                  "InterfacesAdded", &body);
 
 	broadcast(door, message,
 	          message != NULL && codec_append_path(&body, path) &&
-	                  dbus_message_iter_open_container(&body, DBUS_TYPE_ARRAY, "{sa{sv}}",
-	                                                   &interfaces) &&
-	                  dbus_message_iter_open_container(&interfaces, DBUS_TYPE_DICT_ENTRY, NULL,
-	                                                   &entry) &&
-	                  codec_append_string(&entry, NAME_PASSWORD) &&
-	                  record_append_all(&entry, password, NULL, true) &&
-	                  dbus_message_iter_close_container(&interfaces, &entry) &&
-	                  dbus_message_iter_close_container(&body, &interfaces));
+	                  record_append_interfaces(&body, password, NULL, true));
 }
 
 static void on_created(void *data, const struct store_password *password)
@@ -87,16 +91,15 @@ static void on_created(void *data, const struct store_password *password)
 static bool append_names(DBusMessageIter *at, const char *const *names, size_t count)
 {
 	DBusMessageIter array;
+	bool is_whole = true;
 
 	if (!dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "s", &array)) {
 		return false;
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (!codec_append_string(&array, names[i])) {
-			return false;
-		}
+	for (size_t i = 0; i < count && is_whole; i++) {
+		is_whole = codec_append_string(&array, names[i]);
 	}
-	return dbus_message_iter_close_container(at, &array);
+	return codec_container_end(at, &array, is_whole);
 }
 
 static void on_ended(void *data, const char *id, const char *label, enum ended_reason reason)
@@ -135,8 +138,10 @@ static void tell_properties(struct door *door, const char *id,
 	broadcast(door, message,
 	          message != NULL && codec_append_string(&body, NAME_PASSWORD) &&
 	                  codec_dict_open(&body, &dict) &&
-	                  (password == NULL || record_append_changed(&dict, password, changed)) &&
-	                  codec_dict_close(&body, &dict) &&
+	                  codec_container_end(
+				  &body, &dict,
+				  password == NULL ||
+					  record_append_changed(&dict, password, changed)) &&
 	                  append_names(&body, invalidated, count));
 }
 

@@ -225,7 +225,7 @@ static bool encode_get_all(struct call *call, DBusMessageIter *reply)
 	DBusMessageIter dict;
 
 	if (!has_properties(call)) {
-		return codec_dict_open(reply, &dict) && codec_dict_close(reply, &dict);
+		return codec_dict_open(reply, &dict) && codec_container_end(reply, &dict, true);
 	}
 	return call->object == OBJECT_PASSWORD
 	               ? record_append_all(reply, &call->request.password, call, false)

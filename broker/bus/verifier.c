@@ -54,20 +54,23 @@ static int decode_verify(struct call *call, DBusMessageIter *arguments)
 	return result;
 }
 
+static bool append_details(DBusMessageIter *dict, const struct store_password *password)
+{
+	return codec_dict_string(dict, "id", password->id) &&
+	       codec_dict_string(dict, "label", password->label) &&
+	       codec_dict_string(dict, "account", password->account) &&
+	       codec_dict_scopes(dict, "scopes", &password->scopes) &&
+	       codec_dict_uint64(dict, "expires_at", (uint64_t)password->expires_at);
+}
+
 static bool encode_verify(struct call *call, DBusMessageIter *reply)
 {
-	const struct store_password *password = &call->request.password;
 	DBusMessageIter dict;
 	char path[64];
 
-	record_path(password->id, path);
+	record_path(call->request.password.id, path);
 	return codec_append_path(reply, path) && codec_dict_open(reply, &dict) &&
-	       codec_dict_string(&dict, "id", password->id) &&
-	       codec_dict_string(&dict, "label", password->label) &&
-	       codec_dict_string(&dict, "account", password->account) &&
-	       codec_dict_scopes(&dict, "scopes", &password->scopes) &&
-	       codec_dict_uint64(&dict, "expires_at", (uint64_t)password->expires_at) &&
-	       codec_dict_close(reply, &dict);
+	       codec_container_end(reply, &dict, append_details(&dict, &call->request.password));
 }
 
 static const struct method methods[] = {

@@ -14,6 +14,7 @@
 
 struct gather;
 struct news;
+struct penalties;
 
 struct service {
 	struct loop *loop;
@@ -24,7 +25,10 @@ struct service {
 	struct warm *warm; /* NULL: cache-seconds is 0 */
 	struct gather *gather;
 	struct news *news;
-	struct list parked; /* requests that wait for another process's lock */
+	struct penalties *penalties;
+	struct list lanes; /* of callers whose requests wait for a worker, the next in turn first */
+	unsigned int hashing; /* requests with the workers */
+	struct list parked;   /* requests that wait for another process's lock, or another's hash */
 	struct loop_timer *retry;
 	struct loop_timer *sweep; /* the next password to expire */
 	unsigned int under_way;
@@ -36,9 +40,18 @@ struct service {
 int64_t service_now(const struct service *service);
 uint64_t service_now_ms(const struct service *service);
 struct phc_cost service_cost(const struct service *service);
+/* Goes on with a request at its stage; ends it, with its charge. */
+void service_step(struct service *service, struct request *request);
+void service_finish(struct service *service, struct request *request, int result);
+
+/* hash.c */
 /* Hashes request->secret into request->phc, or compares with it; the request's step is called again
  * at REQUEST_HASHED. */
 int service_hash(struct service *service, struct request *request, bool compare);
+/* Ends what waits for a worker. */
+void hash_stop(struct service *service);
+
+/* service.c */
 /* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
 void service_check_record(struct store_password *password);
 /* Ends a transaction: commits after a result of 0, else rolls back; returns what holds. */

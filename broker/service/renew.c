@@ -36,6 +36,7 @@ void renew_start(struct service *service, const struct store_password *password,
 	request->operation = OPERATION_RENEW;
 	request->password = *password;
 	request->secret = secret;
+	request->caller = "";
 	request->done = renewed;
 	service_submit(service, request);
 }

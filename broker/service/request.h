@@ -80,6 +80,7 @@ struct request {
 	enum operation operation;
 	struct request_arguments in;
 	struct secret *secret; /* owned; given (verify, identify) or made (create) */
+	const char *caller;    /* who asks, for fairness and penalties; "" for the service itself */
 	bool abandoned;        /* the caller is gone: nothing may be made for it any more */
 	/* Called once, with 0, > 0 enum sparekey_error or < 0 -errno. `what` may then hold a line
 	 * for the caller. */
@@ -102,6 +103,9 @@ struct request {
 	enum request_stage stage;
 	struct list link; /* among the parked */
 	uint64_t parked_until_ms;
+	int late;                      /* what it ends with when parked for too long; 0: -EBUSY */
+	char charged[PASSWORD_ID + 1]; /* a guess at this id is charged to its source; "": none */
+	bool is_wrong;                 /* and it was wrong */
 	struct job job;
 	struct phc phc;
 	int hashed; /* what the job found */

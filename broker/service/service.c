@@ -15,6 +15,7 @@
 
 #include "crypto/argon2id.h"
 #include "protocol/limits.h"
+#include "service/penalty.h"
 #include "sparekey.h"
 
 #define RETRY_MS 5u
@@ -96,10 +97,24 @@ int service_end(struct service *service, int result)
 	return result;
 }
 
-static void finish(struct service *service, struct request *request, int result)
+/* The charge of a guess first: `done` may free the request. */
+void service_finish(struct service *service, struct request *request, int result)
 {
+	if (request->charged[0] != '\0') {
+		penalties_end(service->penalties, request->charged,
+		              request->in.remote != NULL ? request->in.remote : "", request->caller,
+		              request->is_wrong, service_now_ms(service));
+	}
 	service->under_way--;
 	request->done(request, result);
+}
+
+static int park_result(struct request *request)
+{
+	if (request->late != 0) {
+		return request->late;
+	}
+	return service_say(request, -EBUSY, "another process holds the store");
 }
 
 static void park(struct service *service, struct request *request)
@@ -110,8 +125,7 @@ static void park(struct service *service, struct request *request)
 		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
 	}
 	if (now_ms >= request->parked_until_ms || service->stopping) {
-		finish(service, request,
-		       service_say(request, -EBUSY, "another process holds the store"));
+		service_finish(service, request, park_result(request));
 		return;
 	}
 	list_append(&service->parked, &request->link);
@@ -120,14 +134,14 @@ static void park(struct service *service, struct request *request)
 	}
 }
 
-static void step(struct service *service, struct request *request)
+void service_step(struct service *service, struct request *request)
 {
 	int result = steps[request->operation](service, request);
 
 	if (result == -EBUSY) {
 		park(service, request);
 	} else if (result != STEP_UNDER_WAY) {
-		finish(service, request, result);
+		service_finish(service, request, result);
 	}
 }
 
@@ -148,46 +162,8 @@ static void retry_due(void *data)
 		struct list *link = again.next;
 
 		list_unlink(link);
-		step(service, list_entry(link, struct request, link));
+		service_step(service, list_entry(link, struct request, link));
 	}
-}
-
-static void hash_run(struct job *job)
-{
-	struct request *request = list_entry(job, struct request, job);
-
-	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt,
-	                                request->phc.tag);
-}
-
-static void compare_run(struct job *job)
-{
-	struct request *request = list_entry(job, struct request, job);
-
-	request->hashed = argon2id_check(request->secret, &request->phc);
-}
-
-static void hash_done(struct job *job)
-{
-	struct request *request = list_entry(job, struct request, job);
-	struct service *service = request->service;
-
-	if (job->cancelled || request->hashed < 0) {
-		finish(service, request, job->cancelled ? -ECANCELED : request->hashed);
-		return;
-	}
-	request->stage = REQUEST_HASHED;
-	request->parked_until_ms = 0;
-	step(service, request);
-}
-
-int service_hash(struct service *service, struct request *request, bool compare)
-{
-	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
-	int result = service->stopping ? -ECANCELED
-	                               : workers_submit(service->workers, &request->job);
-
-	return result < 0 ? result : STEP_UNDER_WAY;
 }
 
 void service_submit(struct service *service, struct request *request)
@@ -195,16 +171,18 @@ void service_submit(struct service *service, struct request *request)
 	request->service = service;
 	request->stage = REQUEST_BEGIN;
 	request->parked_until_ms = 0;
+	request->charged[0] = '\0';
 	list_start(&request->link);
 	service->under_way++;
 	if (service->stopping &&
 	    request->operation != OPERATION_REVOKE) { /* what was made for nobody is still undone */
-		finish(service, request, -ECANCELED);
+		service_finish(service, request, -ECANCELED);
 	} else if (service->under_way > LIMIT_CALLS) {
-		finish(service, request,
-		       service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
+		service_finish(
+			service, request,
+			service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
 	} else {
-		step(service, request);
+		service_step(service, request);
 	}
 }
 
@@ -215,8 +193,9 @@ void service_stop(struct service *service)
 		struct list *link = service->parked.next;
 
 		list_unlink(link);
-		finish(service, list_entry(link, struct request, link), -ECANCELED);
+		service_finish(service, list_entry(link, struct request, link), -ECANCELED);
 	}
+	hash_stop(service);
 }
 
 void service_drain(struct service *service)
@@ -257,6 +236,9 @@ static int service_start(struct service *service)
 	if (result == 0) {
 		result = gather_new(service, &service->gather);
 	}
+	if (result == 0) {
+		result = penalties_new(&service->penalties);
+	}
 	if (result == 0 && service->settings.cache_seconds > 0) {
 		result = warm_new(&service->warm);
 	}
@@ -276,6 +258,7 @@ int service_new(struct loop *loop, const struct settings *settings, struct store
 	service->store = store;
 	service->pool = pool;
 	list_start(&service->parked);
+	list_start(&service->lanes);
 	int result = service_start(service);
 
 	if (result < 0) {
@@ -296,6 +279,7 @@ struct service *service_free(struct service *service)
 	service->gather = gather_free(service->gather);
 	service->news = news_free(service->news);
 	service->warm = warm_free(service->warm);
+	service->penalties = penalties_free(service->penalties);
 	service->retry = loop_timer_free(service->retry);
 	service->sweep = loop_timer_free(service->sweep);
 	free(service);

@@ -12,6 +12,7 @@
 
 #include "protocol/label.h"
 #include "service/internal.h"
+#include "service/penalty.h"
 #include "sparekey.h"
 
 static const struct phc_cost most = { 1048576, PHC_PASSES_MAX, 1 };
@@ -170,6 +171,29 @@ static void remember(struct service *service, struct request *request)
 	}
 }
 
+/* A guess at a password that exists: admitted, refused unchecked, or told to wait for others of its
+ * source. */
+static int charge(struct service *service, struct request *request)
+{
+	const char *remote = request->in.remote != NULL ? request->in.remote : "";
+	enum penalty penalty = penalties_charge(service->penalties, request->password.id, remote,
+	                                        request->caller, service_now_ms(service));
+
+	switch (penalty) {
+	case PENALTY_ADMITTED:
+		memcpy(request->charged, request->password.id, sizeof(request->charged) - 1);
+		request->charged[PASSWORD_ID] = '\0';
+		return service_hash(service, request, true);
+	case PENALTY_WAIT:
+		request->late = SPAREKEY_RATE_LIMITED;
+		return -EBUSY;
+	case PENALTY_REFUSED:
+		break;
+	}
+	refuse(service, request, "rate-limited");
+	return SPAREKEY_RATE_LIMITED;
+}
+
 static int begin(struct service *service, struct request *request)
 {
 	struct password_reading reading;
@@ -210,7 +234,7 @@ static int begin(struct service *service, struct request *request)
 	              &request->phc) < 0) {
 		return refuse(service, request, "unknown");
 	}
-	return service_hash(service, request, true);
+	return charge(service, request);
 }
 
 /* The hash is done: the row is read again, since it may have been changed or ended meanwhile, here
@@ -230,6 +254,7 @@ static int after_hash(struct service *service, struct request *request)
 	if (result != 0) {
 		return result;
 	}
+	request->is_wrong = request->hashed != 0;
 	if (request->hashed != 0 || request->password.state == STORE_STATE_DAMAGED) {
 		return refuse(service, request, request->hashed != 0 ? "wrong" : "unknown");
 	}

@@ -10,6 +10,9 @@ unit_scope := protocol/scope.c
 unit_error := protocol/error.c
 unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
+# broker/service
+unit_penalty := broker/service/penalty.c
+
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
 unit_workers := broker/base/workers.c broker/base/loop.c broker/base/clock.c

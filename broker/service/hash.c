@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way to the workers: no more at once than there are workers, and the callers in turn, so that
+ * a flood from one costs another the hash that runs and its own. Loop thread. Refused: handing the
+ * workers everything at once, whose queue is first come, first served.
+ *
+ * A lane lives only while its caller has requests waiting, so lanes are bounded by the calls, and
+ * its name is that of a caller who is still there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/argon2id.h"
+#include "service/internal.h"
+#include "sparekey.h"
+
+struct lane {
+	struct list link;
+	const char *caller;
+	struct list waiting; /* requests, by their `link` */
+};
+
+static void hash_run(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+
+	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt,
+	                                request->phc.tag);
+}
+
+static void compare_run(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+
+	request->hashed = argon2id_check(request->secret, &request->phc);
+}
+
+static struct lane *lane_of(struct service *service, const char *caller)
+{
+	struct lane *lane = NULL;
+
+	list_each(link, &service->lanes) {
+		lane = list_entry(link, struct lane, link);
+		if (strcmp(lane->caller, caller) == 0) {
+			return lane;
+		}
+	}
+	lane = calloc(1, sizeof(*lane));
+	if (lane != NULL) {
+		lane->caller = caller;
+		list_start(&lane->waiting);
+		list_append(&service->lanes, &lane->link);
+	}
+	return lane;
+}
+
+/* The first of the lane whose turn it is; the lane then stands behind the others, or is gone. */
+static struct request *take_next(struct service *service)
+{
+	struct lane *lane = list_entry(service->lanes.next, struct lane, link);
+	struct request *request = list_entry(lane->waiting.next, struct request, link);
+
+	list_unlink(&request->link);
+	list_unlink(&lane->link);
+	if (list_empty(&lane->waiting)) {
+		free(lane);
+	} else {
+		list_append(&service->lanes, &lane->link);
+	}
+	return request;
+}
+
+/* Hands the workers what they can take. Whoever is gone by now needs no hash. */
+static void pump(struct service *service)
+{
+	while (service->hashing < service->settings.workers && !list_empty(&service->lanes)) {
+		struct request *request = take_next(service);
+		int result = request->abandoned ? -ECANCELED
+		                                : workers_submit(service->workers, &request->job);
+
+		if (result < 0) {
+			service_finish(service, request, result);
+		} else {
+			service->hashing++;
+		}
+	}
+}
+
+static void hash_done(struct job *job)
+{
+	struct request *request = list_entry(job, struct request, job);
+	struct service *service = request->service;
+
+	service->hashing--;
+	if (job->cancelled || request->hashed < 0) {
+		service_finish(service, request, job->cancelled ? -ECANCELED : request->hashed);
+	} else {
+		request->stage = REQUEST_HASHED;
+		request->parked_until_ms = 0;
+		service_step(service, request);
+	}
+	if (!service->stopping) {
+		pump(service);
+	}
+}
+
+int service_hash(struct service *service, struct request *request, bool compare)
+{
+	struct lane *lane = service->stopping ? NULL : lane_of(service, request->caller);
+
+	if (lane == NULL) {
+		return service->stopping ? -ECANCELED : -ENOMEM;
+	}
+	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
+	list_append(&lane->waiting, &request->link);
+	pump(service);
+	return STEP_UNDER_WAY;
+}
+
+void hash_stop(struct service *service)
+{
+	while (!list_empty(&service->lanes)) {
+		service_finish(service, take_next(service), -ECANCELED);
+	}
+}
