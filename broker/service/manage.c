@@ -12,8 +12,14 @@
 #include "service/internal.h"
 #include "sparekey.h"
 
-/* Changes request->password in the transaction; 0 with `*ret_kind` NULL: nothing to do. */
-typedef int change_fn(struct service *service, struct request *request, const char **ret_kind);
+/* One change of one password. */
+struct change {
+	struct request *request;
+	/* Changes request->password in the transaction and says what the journal calls it. */
+	int (*apply)(struct service *service, struct change *change);
+	const char *kind; /* NULL: there is nothing to do */
+	bool narrows;     /* it takes access away and gives none */
+};
 
 static int load(struct service *service, struct request *request)
 {
@@ -31,57 +37,66 @@ static int load(struct service *service, struct request *request)
 	return result;
 }
 
-static int change_in_transaction(struct service *service, struct request *request,
-                                 change_fn *change, const char **ret_kind)
+static int change_in_transaction(struct service *service, void *data)
 {
+	struct change *change = data;
+	struct request *request = change->request;
 	int result = load(service, request);
 
+	change->kind = NULL;
 	if (result == 0 && request->password.state == STORE_STATE_DAMAGED) {
 		return service_say(request, SPAREKEY_WRONG_STATE,
 		                   "its record is damaged: it can only be revoked");
 	}
 	if (result == 0) {
-		result = change(service, request, ret_kind);
+		result = change->apply(service, change);
 	}
-	if (result == 0 && *ret_kind != NULL) {
+	if (result == 0 && change->kind != NULL) {
 		result = store_password_update(service->store, &request->password);
 	}
-	if (result == 0 && *ret_kind != NULL) {
-		result = journal_append(service, *ret_kind, &request->password);
+	if (result == 0 && change->kind != NULL) {
+		result = journal_append(service, change->kind, &request->password);
 	}
 	return result;
 }
 
-static int change_step(struct service *service, struct request *request, change_fn *change,
+/* What takes access away still works on a full disk; only for that the reserve is given up. */
+static int change_in_store(struct service *service, struct change *change)
+{
+	int result = change->narrows ? -ENOSPC : store_begin(service->store);
+
+	if (result == 0) {
+		result = service_end(service, change_in_transaction(service, change));
+	}
+	if (result == -ENOSPC && change->narrows) {
+		result = service_revoke(service, change_in_transaction, change);
+	}
+	return result;
+}
+
+static int change_step(struct service *service, struct request *request,
+                       int (*apply)(struct service *service, struct change *change),
                        unsigned int changed)
 {
-	const char *kind = NULL;
-	bool restrict_only = request->operation == OPERATION_FREEZE;
+	struct change change = { .request = request,
+		                 .apply = apply,
+		                 .narrows = request->operation == OPERATION_FREEZE };
 
 	gather_flush(service->gather); /* the journal keeps the order of what happened */
-	int result = restrict_only ? store_begin_revocation(service->store)
-	                           : store_begin(service->store);
+	int result = change_in_store(service, &change);
 
 	if (result == SPAREKEY_NOT_INITIALIZED) {
 		return service_say(request, SPAREKEY_UNKNOWN_OBJECT, "no such password");
 	}
-	if (result != 0) {
-		return result;
-	}
-	result = change_in_transaction(service, request, change, &kind);
-	if (result == 0 && kind == NULL) {
-		store_rollback(service->store);
-		return 0;
-	}
-	result = service_end(service, result);
-	if (result == 0) {
+	if (result == 0 && change.kind != NULL) {
 		news_changed(service->news, &request->password, changed);
 	}
 	return result;
 }
 
-static int rename_change(struct service *service, struct request *request, const char **ret_kind)
+static int rename_change(struct service *service, struct change *change)
 {
+	struct request *request = change->request;
 	char label[LIMIT_LABEL_BYTES + 1];
 	int result = label_read(request->in.text, label);
 
@@ -95,7 +110,7 @@ static int rename_change(struct service *service, struct request *request, const
 	}
 	if (result == 0 && strcmp(label, request->password.label) != 0) {
 		snprintf(request->password.label, sizeof(request->password.label), "%s", label);
-		*ret_kind = "renamed";
+		change->kind = "renamed";
 	}
 	return result;
 }
@@ -112,12 +127,14 @@ int rename_step(struct service *service, struct request *request)
 	return change_step(service, request, rename_change, CHANGED_LABEL);
 }
 
-static int scopes_change(struct service *service, struct request *request, const char **ret_kind)
+static int scopes_change(struct service *service, struct change *change)
 {
+	struct request *request = change->request;
 	(void)service;
 	if (!scope_set_equal(&request->in.scopes, &request->password.scopes)) {
+		change->narrows = scope_set_within(&request->in.scopes, &request->password.scopes);
 		request->password.scopes = request->in.scopes;
-		*ret_kind = "scopes-changed";
+		change->kind = "scopes-changed";
 	}
 	return 0;
 }
@@ -131,8 +148,9 @@ int set_scopes_step(struct service *service, struct request *request)
 	return change_step(service, request, scopes_change, CHANGED_SCOPES);
 }
 
-static int expiry_change(struct service *service, struct request *request, const char **ret_kind)
+static int expiry_change(struct service *service, struct change *change)
 {
+	struct request *request = change->request;
 	int64_t expires_at = 0;
 
 	/* 0 on one that never expires is no change, so max-lifetime has no say. */
@@ -145,8 +163,10 @@ static int expiry_change(struct service *service, struct request *request, const
 		return service_say(request, result, "in the past, or beyond max-lifetime");
 	}
 	if (expires_at != request->password.expires_at) {
+		change->narrows = expires_at != 0 && (request->password.expires_at == 0 ||
+		                                      expires_at < request->password.expires_at);
 		request->password.expires_at = expires_at;
-		*ret_kind = "expiry-changed";
+		change->kind = "expiry-changed";
 	}
 	return 0;
 }
@@ -168,12 +188,13 @@ int set_expiry_step(struct service *service, struct request *request)
 	return result;
 }
 
-static int freeze_change(struct service *service, struct request *request, const char **ret_kind)
+static int freeze_change(struct service *service, struct change *change)
 {
+	struct request *request = change->request;
 	(void)service;
 	if (request->password.state != STORE_STATE_FROZEN) {
 		request->password.state = STORE_STATE_FROZEN;
-		*ret_kind = "frozen";
+		change->kind = "frozen";
 	}
 	return 0;
 }
@@ -183,12 +204,13 @@ int freeze_step(struct service *service, struct request *request)
 	return change_step(service, request, freeze_change, CHANGED_STATE);
 }
 
-static int thaw_change(struct service *service, struct request *request, const char **ret_kind)
+static int thaw_change(struct service *service, struct change *change)
 {
+	struct request *request = change->request;
 	(void)service;
 	if (request->password.state == STORE_STATE_FROZEN) {
 		request->password.state = STORE_STATE_ACTIVE;
-		*ret_kind = "thawed";
+		change->kind = "thawed";
 	}
 	return 0;
 }

@@ -20,8 +20,9 @@ static int end_one(struct service *service, const struct store_password *passwor
 	return result == 0 ? journal_append(service, "revoked", password) : result;
 }
 
-static int revoke_in_transaction(struct service *service, struct request *request)
+static int revoke_in_transaction(struct service *service, void *data)
 {
+	struct request *request = data;
 	int result = store_password_get(service->store, request->in.id, &request->password);
 
 	if (result == 0 && !service_is_live(service, &request->password)) {
@@ -33,18 +34,11 @@ static int revoke_in_transaction(struct service *service, struct request *reques
 	return result == 0 ? end_one(service, &request->password) : result;
 }
 
-/* On a full disk begin, a step or the commit may say so: the second try finds the reserve freed. */
 int revoke_step(struct service *service, struct request *request)
 {
-	int result = -ENOSPC;
-
 	gather_flush(service->gather); /* the journal keeps the order of what happened */
-	for (unsigned int attempt = 0; attempt < 2 && result == -ENOSPC; attempt++) {
-		result = store_begin_revocation(service->store);
-		if (result == 0) {
-			result = service_end(service, revoke_in_transaction(service, request));
-		}
-	}
+	int result = service_revoke(service, revoke_in_transaction, request);
+
 	if (result == SPAREKEY_NOT_INITIALIZED) {
 		return service_say(request, SPAREKEY_UNKNOWN_OBJECT, "no such password");
 	}
@@ -60,7 +54,7 @@ int revoke_step(struct service *service, struct request *request)
 
 /* The ones that match a filter, gathered before the first is deleted. */
 struct matches {
-	const struct request *request;
+	struct request *request;
 	unsigned int count;
 	unsigned int room;
 	struct ended *rows;
@@ -129,13 +123,16 @@ static int match_row(void *data, const struct store_password *password)
 	return 0;
 }
 
-static int end_matches(struct service *service, struct request *request, struct matches *matches)
+static int end_matches(struct service *service, void *data)
 {
-	int result = store_password_each(service->store, "", 0, service_now(service), match_row,
-	                                 matches);
+	struct matches *matches = data;
+	int result = 0;
 
+	matches->count = 0;
+	result = store_password_each(service->store, "", 0, service_now(service), match_row,
+	                             matches);
 	for (unsigned int i = 0; i < matches->count && result == 0; i++) {
-		struct store_password *password = &request->password;
+		struct store_password *password = &matches->request->password;
 
 		*password = (struct store_password){ 0 };
 		memcpy(password->id, matches->rows[i].id, sizeof(password->id));
@@ -162,20 +159,6 @@ static int check_filter(struct request *request)
 	return 0;
 }
 
-static int revoke_matches(struct service *service, struct request *request, struct matches *matches)
-{
-	int result = -ENOSPC;
-
-	for (unsigned int attempt = 0; attempt < 2 && result == -ENOSPC; attempt++) {
-		matches->count = 0;
-		result = store_begin_revocation(service->store);
-		if (result == 0) {
-			result = service_end(service, end_matches(service, request, matches));
-		}
-	}
-	return result == SPAREKEY_NOT_INITIALIZED ? 0 : result;
-}
-
 int revoke_all_step(struct service *service, struct request *request)
 {
 	struct matches matches = { .request = request };
@@ -187,7 +170,10 @@ int revoke_all_step(struct service *service, struct request *request)
 	if (gather_flush(service->gather) == -EBUSY) {
 		return -EBUSY; /* a last use not yet written would make a password look unused */
 	}
-	result = revoke_matches(service, request, &matches);
+	result = service_revoke(service, end_matches, &matches);
+	if (result == SPAREKEY_NOT_INITIALIZED) {
+		result = 0;
+	}
 	if (result == 0) {
 		request->count = matches.count;
 		for (unsigned int i = 0; i < matches.count; i++) {

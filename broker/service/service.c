@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "crypto/argon2id.h"
 #include "protocol/limits.h"
 #include "service/penalty.h"
@@ -97,6 +98,20 @@ int service_end(struct service *service, int result)
 	return result;
 }
 
+int service_revoke(struct service *service, int (*change)(struct service *service, void *data),
+                   void *data)
+{
+	int result = -ENOSPC;
+
+	for (unsigned int attempt = 0; attempt < 2 && result == -ENOSPC; attempt++) {
+		result = store_begin_revocation(service->store);
+		if (result == 0) {
+			result = service_end(service, change(service, data));
+		}
+	}
+	return result;
+}
+
 /* The charge of a guess first: `done` may free the request. */
 void service_finish(struct service *service, struct request *request, int result)
 {
@@ -134,10 +149,26 @@ static void park(struct service *service, struct request *request)
 	}
 }
 
+/* The store's file was replaced, by a backup say, or is gone: what is there now counts from here
+ * on. The step begins anew; a second time at once it fails. */
+static int step_anew(struct service *service, struct request *request)
+{
+	int result = store_open(service->store);
+
+	log_event(LOG_LEVEL_NOTICE, "store-replaced", "result=%d", result);
+	if (result == 0 || result == SPAREKEY_NOT_INITIALIZED) {
+		result = steps[request->operation](service, request);
+	}
+	return result;
+}
+
 void service_step(struct service *service, struct request *request)
 {
 	int result = steps[request->operation](service, request);
 
+	if (result == -ESTALE) {
+		result = step_anew(service, request);
+	}
 	if (result == -EBUSY) {
 		park(service, request);
 	} else if (result != STEP_UNDER_WAY) {

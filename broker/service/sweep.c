@@ -26,20 +26,18 @@ static int due_row(void *data, const struct store_password *password)
 	return due->count == SWEEP_MOST ? ENOBUFS : 0;
 }
 
-static int end_all(struct service *service, const struct due *due)
+static int end_all(struct service *service, void *data)
 {
-	int result = store_begin_revocation(service->store);
+	const struct due *due = data;
+	int result = 0;
 
-	if (result != 0) {
-		return result;
-	}
 	for (unsigned int i = 0; i < due->count && result == 0; i++) {
 		result = store_password_delete(service->store, due->rows[i].id);
 		if (result == 0) {
 			result = journal_append(service, "expired", &due->rows[i]);
 		}
 	}
-	return service_end(service, result);
+	return result;
 }
 
 static int sweep(struct service *service)
@@ -53,7 +51,7 @@ static int sweep(struct service *service)
 	                                         &due);
 
 	if (result == 0 || result == ENOBUFS) {
-		result = due.count > 0 ? end_all(service, &due) : 0;
+		result = due.count > 0 ? service_revoke(service, end_all, &due) : 0;
 	}
 	for (unsigned int i = 0; result == 0 && i < due.count; i++) {
 		news_ended(service->news, due.rows[i].id, due.rows[i].label, ENDED_EXPIRED);

@@ -305,10 +305,30 @@ static int identify_begin(struct service *service, struct request *request)
 	return service_hash(service, request, true);
 }
 
+/* As for a verification: what ended while the hash was under way is not ours any more. */
+static int identify_after_hash(struct service *service, struct request *request)
+{
+	int64_t created_at = request->password.created_at;
+	char id[PASSWORD_ID + 1];
+
+	snprintf(id, sizeof(id), "%.5s", (const char *)secret_bytes(request->secret));
+	int result = look_up(service, request, id);
+
+	if (result < 0) {
+		return result;
+	}
+	if (result == SPAREKEY_UNKNOWN_OBJECT || request->password.created_at != created_at ||
+	    !service_is_live(service, &request->password)) {
+		request->password = (struct store_password){ 0 };
+		return identify_as(request, IDENTITY_UNKNOWN);
+	}
+	return identify_as(request, request->hashed == 0 ? IDENTITY_OURS : IDENTITY_WRONG);
+}
+
 int identify_step(struct service *service, struct request *request)
 {
 	if (request->stage == REQUEST_BEGIN) {
 		return identify_begin(service, request);
 	}
-	return identify_as(request, request->hashed == 0 ? IDENTITY_OURS : IDENTITY_WRONG);
+	return identify_after_hash(service, request);
 }

@@ -233,9 +233,9 @@ static void test_dictionaries(void **state)
 	assert_true(codec_dict_uint32(&dict, "small", 7));
 	assert_true(codec_dict_uint64(&dict, "large", 8));
 	assert_true(codec_dict_scopes(&dict, "scopes", &scopes));
-	assert_true(codec_dict_close(&at, &dict));
+	assert_true(codec_container_end(&at, &dict, true));
 	assert_true(codec_dict_open(&at, &dict));
-	assert_true(codec_dict_close(&at, &dict));
+	assert_true(codec_container_end(&at, &dict, true));
 	assert_string_equal(dbus_message_get_signature(*state), "a{sv}a{sv}");
 	at = reader(*state);
 	assert_int_equal(codec_dict_each(&at, gather, &entries), 0);
