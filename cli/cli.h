@@ -107,6 +107,11 @@ int say_result_with(const struct cli *cli, int result, const char *hint);
 void say_hint(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Work that may take long: told from two seconds on, on a terminal alone. 0 done begins it. */
 void say_progress(struct cli *cli, unsigned int done, unsigned int count);
+/* The same for a single call: true before it, false after it. Not where it reads a secret: that
+ * wait would be broken off. */
+void say_patience(const struct cli *cli, bool begins);
+/* sparekey_list so; an exit code, said. */
+int list_all(struct cli *cli, struct sparekey_list *ret_list);
 /* Writes past stdio; false if it cannot. */
 bool say_raw(const char *text);
 /* A line about what was done, unless --quiet; on stdout. */
@@ -195,7 +200,7 @@ int term_show_secret(struct cli *cli, struct signals *signals,
  * said. */
 int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret);
 /* Asks for a line on the terminal. 0, EXIT_INTERRUPTED, or EXIT_NO if none could be read. */
-int term_ask(const char *question, char *ret_line, size_t size);
+int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size);
 /* Lines and columns of the terminal on stdout; 0 each if it is none. */
 void term_size(unsigned int *ret_lines, unsigned int *ret_columns);
 

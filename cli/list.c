@@ -70,7 +70,7 @@ int list_command(struct cli *cli, int argc, char **argv)
 	int code = cli_connect(cli);
 
 	if (code == 0) {
-		code = say_result(cli, sparekey_list(cli->sparekey, &list));
+		code = list_all(cli, &list);
 	}
 	if (code != 0) {
 		return code;

@@ -38,7 +38,10 @@ int cli_connect(struct cli *cli)
 	if (cli->sparekey != NULL) {
 		return 0;
 	}
+	say_patience(cli, true);
 	int result = sparekey_connect(cli->address, &cli->sparekey);
+
+	say_patience(cli, false);
 
 	if (cli->sparekey == NULL) {
 		return say_error(EXIT_BUG, NULL, "%s", strerror(ENOMEM));

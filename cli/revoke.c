@@ -83,7 +83,7 @@ static bool matches(const struct wanted *wanted, const struct sparekey_password 
 }
 
 /* The number is typed, so that nobody ends everything by a habit of the fingers. */
-static int confirm(const struct cli *cli, const struct wanted *wanted, unsigned int count)
+static int confirm(struct cli *cli, const struct wanted *wanted, unsigned int count)
 {
 	char question[120];
 	char line[32];
@@ -99,7 +99,7 @@ static int confirm(const struct cli *cli, const struct wanted *wanted, unsigned 
 	}
 	snprintf(question, sizeof(question), "This revokes %u. Type the number to go on: ", count);
 	snprintf(wished, sizeof(wished), "%u", count);
-	int code = term_ask(question, line, sizeof(line));
+	int code = term_ask(cli, question, line, sizeof(line));
 
 	if (code == EXIT_INTERRUPTED || (code == 0 && strcmp(line, wished) == 0)) {
 		return code;
@@ -111,7 +111,7 @@ static int confirm(const struct cli *cli, const struct wanted *wanted, unsigned 
 static int list_matching(struct cli *cli, const struct wanted *wanted,
                          struct sparekey_list *ret_list)
 {
-	int code = say_result(cli, sparekey_list(cli->sparekey, ret_list));
+	int code = list_all(cli, ret_list);
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < ret_list->count; i++) {
@@ -159,7 +159,7 @@ static int keep_ended(struct cli *cli, struct sparekey_list *list)
 	struct sparekey_list left = { NULL, 0 };
 	unsigned int at = 0;
 	unsigned int count = 0;
-	int code = say_result(cli, sparekey_list(cli->sparekey, &left));
+	int code = list_all(cli, &left);
 
 	for (unsigned int i = 0; i < list->count && code == 0; i++) {
 		while (at < left.count && strcmp(left.rows[at].id, list->rows[i].id) < 0) {
@@ -196,7 +196,12 @@ static void say_rows(const struct cli *cli, const struct sparekey_list *list, co
 static int revoke_list(struct cli *cli, const struct wanted *wanted, struct sparekey_list *list)
 {
 	unsigned int count = 0;
-	int code = say_result(cli, sparekey_revoke_all(cli->sparekey, &wanted->filter, &count));
+
+	say_patience(cli, true);
+	int result = sparekey_revoke_all(cli->sparekey, &wanted->filter, &count);
+
+	say_patience(cli, false);
+	int code = say_result(cli, result);
 
 	if (code == 0 && count != list->count) {
 		code = keep_ended(cli, list);

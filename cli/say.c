@@ -139,6 +139,39 @@ void say_progress(struct cli *cli, unsigned int done, unsigned int count)
 	}
 }
 
+static void on_patience(int number)
+{
+	static const char text[] = "Still waiting for the broker.\n";
+	int kept = errno;
+
+	(void)number;
+	ssize_t told = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)told; /* only a comfort */
+	errno = kept;
+}
+
+/* An alarm, since the one long call cannot be looked into. libdbus goes on after it. */
+void say_patience(const struct cli *cli, bool begins)
+{
+	struct sigaction action = { .sa_handler = on_patience, .sa_flags = SA_RESTART };
+
+	if (!begins) {
+		alarm(0);
+	} else if (!cli->quiet && isatty(STDERR_FILENO) && sigaction(SIGALRM, &action, NULL) == 0) {
+		alarm(PATIENCE_S);
+	}
+}
+
+int list_all(struct cli *cli, struct sparekey_list *ret_list)
+{
+	say_patience(cli, true);
+	int result = sparekey_list(cli->sparekey, ret_list);
+
+	say_patience(cli, false);
+	return say_result(cli, result);
+}
+
 static int exit_code_of(enum sparekey_error error)
 {
 	switch (error) {

@@ -80,7 +80,7 @@ static void print_status(const struct cli *cli, const struct status *status)
 static int count_passwords(struct cli *cli, struct status *status)
 {
 	struct sparekey_list list = { NULL, 0 };
-	int code = say_result(cli, sparekey_list(cli->sparekey, &list));
+	int code = list_all(cli, &list);
 
 	status->count = list.count;
 	for (unsigned int i = 0; i < list.count; i++) {

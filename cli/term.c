@@ -3,7 +3,7 @@
  * The terminal: questions, secrets without echo, and the one showing of a new password on the
  * alternate screen, which leaves nothing in the scrollback. While it stands there the page fits the
  * window (what scrolls off an alternate screen is gone), nothing typed is echoed, and whatever ends
- * or stops us clears it first. A flag says that Ctrl-C came during a question, the only state of
+ * or stops us clears it first. A flag says that Ctrl-C came at a prompt, the only state of
  * this file: a signal handler has nowhere else to put it.
  */
 #include <bsd/readpassphrase.h>
@@ -243,20 +243,49 @@ int term_read_secret(const struct cli *cli, const char *prompt, struct secret *s
 	return 0;
 }
 
-int term_ask(const char *question, char *ret_line, size_t size)
+/* Until stdin has a line: a Ctrl-C just before read(2) would be lost on a handler, not here. */
+static int wait_for_line(struct cli *cli, struct signals *signals, const char *question)
 {
-	struct sigaction before;
+	struct pollfd waits[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+		                  { .fd = signals->fd, .events = POLLIN } };
+	int number = 0;
 
 	fputs(question, stderr);
-	fflush(stderr);
-	catch_interrupts(&before);
-	bool is_read = fgets(ret_line, (int)size, stdin) != NULL;
-
-	sigaction(SIGINT, &before, NULL);
-	if (!is_read || interrupted) {
-		fputc('\n', stderr);
-		return interrupted ? EXIT_INTERRUPTED : EXIT_NO;
+	for (;;) {
+		if (poll(waits, 2, -1) < 0 && errno != EINTR) {
+			return EXIT_NO;
+		}
+		number = signals_take(signals);
+		if (signals_ends(cli, number)) {
+			return EXIT_INTERRUPTED;
+		}
+		if (number == SIGTSTP) {
+			signals_stop();
+			fputs(question, stderr);
+		} else if (number == 0 && waits[0].revents != 0) {
+			return 0;
+		}
 	}
-	ret_line[strcspn(ret_line, "\n")] = '\0';
-	return 0;
+}
+
+int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size)
+{
+	struct signals signals;
+
+	fflush(stdout);
+	if (signals_hold(&signals) < 0) {
+		return EXIT_NO;
+	}
+	int code = wait_for_line(cli, &signals, question);
+
+	if (code == 0 && fgets(ret_line, (int)size, stdin) == NULL) {
+		code = EXIT_NO;
+	}
+	if (code == 0) {
+		ret_line[strcspn(ret_line, "\n")] = '\0';
+	} else {
+		fputc('\n', stderr);
+	}
+	signals_release(&signals);
+	return code;
 }

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -242,6 +243,24 @@ class Questions(WithABroker):
         terminal.type(b"abc\x03")
         self.end(terminal, 130)
         self.assertFalse(before & termios.ECHO)
+
+
+class Patience(WithABroker):
+    def test_a_long_wait_is_told_on_a_terminal_alone(self):
+        self.client.create("Phone")
+        line = 'sleep 2.8; kill -CONT %d' % self.broker.pid
+        for quiet in ((), ("-q",)):
+            os.kill(self.broker.pid, signal.SIGSTOP)
+            waker = subprocess.Popen(["sh", "-c", line])
+            terminal = Terminal(self.home, "list", *quiet)
+            self.end(terminal, 0)
+            waker.wait()
+            self.assertIn(b"Phone", terminal.output)
+            self.assertEqual(b"Still waiting for the broker." in terminal.output, not quiet)
+        os.kill(self.broker.pid, signal.SIGSTOP)
+        waker = subprocess.Popen(["sh", "-c", line])
+        self.assertEqual(self.broker.run_tool("list").stderr, "")
+        waker.wait()
 
 
 class TheTable(WithABroker):
