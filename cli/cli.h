@@ -198,7 +198,7 @@ int term_show_secret(struct cli *cli, struct signals *signals,
                      bool is_inline);
 /* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code,
  * said. */
-int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret);
+int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret);
 /* Asks for a line on the terminal. 0, EXIT_INTERRUPTED, or EXIT_NO if none could be read. */
 int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size);
 /* Lines and columns of the terminal on stdout; 0 each if it is none. */

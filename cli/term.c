@@ -3,10 +3,9 @@
  * The terminal: questions, secrets without echo, and the one showing of a new password on the
  * alternate screen, which leaves nothing in the scrollback. While it stands there the page fits the
  * window (what scrolls off an alternate screen is gone), nothing typed is echoed, and whatever ends
- * or stops us clears it first. A flag says that Ctrl-C came at a prompt, the only state of
- * this file: a signal handler has nowhere else to put it.
+ * or stops us clears it first. Refused: readpassphrase(3), whose handlers note a Ctrl-C just before
+ * its read and then wait for a key all the same.
  */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,23 +19,6 @@
 
 #include "cli.h"
 #include "protocol/label.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
-/* Without SA_RESTART, so that a read ends. */
-static void catch_interrupts(struct sigaction *ret_before)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-
-	interrupted = 0;
-	sigaction(SIGINT, &action, ret_before);
-}
 
 void term_size(unsigned int *ret_lines, unsigned int *ret_columns)
 {
@@ -218,33 +200,22 @@ static int read_stdin(struct secret *secret)
 	return 0;
 }
 
-int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret)
+/* The terminal's modes, without echo and as they were. */
+struct modes {
+	struct termios before;
+	struct termios quiet;
+};
+
+static void set_modes(const struct termios *modes)
 {
-	struct sigaction before;
-
-	if (!isatty(STDIN_FILENO)) {
-		return read_stdin(secret);
+	if (modes != NULL) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, modes);
 	}
-	if (cli->no_input) {
-		return say_error(EXIT_USAGE_ERROR, "Give it on stdin.",
-		                 "--no-input forbids to ask for the password");
-	}
-	catch_interrupts(&before);
-	char *text = (char *)secret_buffer(secret);
-	const char *got = readpassphrase(prompt, text, SECRET_CAPACITY, 0);
-
-	sigaction(SIGINT, &before, NULL);
-	if (got == NULL || interrupted) {
-		secret_clear(secret);
-		return interrupted ? EXIT_INTERRUPTED
-		                   : say_error(EXIT_STORE, NULL, "the terminal cannot be read");
-	}
-	secret_set_length(secret, strnlen(text, SECRET_CAPACITY));
-	return 0;
 }
 
 /* Until stdin has a line: a Ctrl-C just before read(2) would be lost on a handler, not here. */
-static int wait_for_line(struct cli *cli, struct signals *signals, const char *question)
+static int wait_for_line(struct cli *cli, struct signals *signals, const char *question,
+                         const struct modes *modes)
 {
 	struct pollfd waits[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 		                  { .fd = signals->fd, .events = POLLIN } };
@@ -260,12 +231,52 @@ static int wait_for_line(struct cli *cli, struct signals *signals, const char *q
 			return EXIT_INTERRUPTED;
 		}
 		if (number == SIGTSTP) {
+			set_modes(modes != NULL ? &modes->before : NULL);
 			signals_stop();
+			set_modes(modes != NULL ? &modes->quiet : NULL);
 			fputs(question, stderr);
 		} else if (number == 0 && waits[0].revents != 0) {
 			return 0;
 		}
 	}
+}
+
+/* One line, or what stands before an end of file, straight into the secret: one read(2), so that
+ * none waits while signals are held. What is beyond its capacity is dropped with the modes. */
+static int read_line(struct secret *secret)
+{
+	ssize_t count = secret_read_some(secret, STDIN_FILENO);
+
+	secret_chomp(secret);
+	return count >= 0 ? 0 : EXIT_STORE;
+}
+
+int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret)
+{
+	struct signals signals;
+	struct modes modes;
+
+	if (tcgetattr(STDIN_FILENO, &modes.before) < 0) {
+		return read_stdin(secret);
+	}
+	if (cli->no_input) {
+		return say_error(EXIT_USAGE_ERROR, "Give it on stdin.",
+		                 "--no-input forbids to ask for the password");
+	}
+	modes.quiet = modes.before;
+	modes.quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	modes.quiet.c_lflag |= ICANON | ISIG;
+	if (signals_hold(&signals) < 0) {
+		return say_no_memory();
+	}
+	set_modes(&modes.quiet);
+	int code = wait_for_line(cli, &signals, prompt, &modes);
+
+	code = code == 0 ? read_line(secret) : code;
+	set_modes(&modes.before);
+	fputc('\n', stderr);
+	signals_release(&signals);
+	return code == EXIT_STORE ? say_error(code, NULL, "the terminal cannot be read") : code;
 }
 
 int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size)
@@ -276,14 +287,16 @@ int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size)
 	if (signals_hold(&signals) < 0) {
 		return EXIT_NO;
 	}
-	int code = wait_for_line(cli, &signals, question);
+	int code = wait_for_line(cli, &signals, question, NULL);
 
-	if (code == 0 && fgets(ret_line, (int)size, stdin) == NULL) {
-		code = EXIT_NO;
-	}
 	if (code == 0) {
+		ssize_t count = read(STDIN_FILENO, ret_line, size - 1);
+
+		code = count > 0 ? 0 : EXIT_NO;
+		ret_line[count > 0 ? count : 0] = '\0';
 		ret_line[strcspn(ret_line, "\n")] = '\0';
-	} else {
+	}
+	if (code != 0) {
 		fputc('\n', stderr);
 	}
 	signals_release(&signals);

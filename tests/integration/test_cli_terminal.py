@@ -219,6 +219,12 @@ class Questions(WithABroker):
         self.assertIn(b"nothing was revoked", terminal.output)
         self.assertEqual(self.labels(), ["One", "Two"])
 
+    def test_an_end_of_file_within_the_line_ends_it(self):
+        terminal = self.ask("--all")
+        terminal.type(b"9\x04")
+        self.end(terminal, 1)
+        self.assertEqual(self.labels(), ["One", "Two"])
+
     def test_only_what_the_number_was_typed_for(self):
         terminal = self.ask("--all")
         self.client.create("Meanwhile")
