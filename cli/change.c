@@ -12,54 +12,57 @@
 #include "protocol/label.h"
 #include "protocol/scope.h"
 
-static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
-
 /* Where arguments begin; a minus sign may begin one (scope PASSWORD -smtp), so options end at the
- * first. */
-static int arguments(int argc, char **argv, int least, int most, const char *usage)
+ * first. A "--" behind it is taken out: it ends options there too, though none are left. */
+static int arguments(int *argc, char **argv, int least, int most)
 {
-	if (getopt_long(argc, argv, "+", no_options, NULL) != -1) {
+	char usage[80];
+	const struct command *command = command_find(argv[0]);
+
+	if (no_more_options(*argc, argv, "+:") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
-	int count = argc - optind;
+	for (int i = optind; i < *argc; i++) {
+		if (strcmp(argv[i], "--") == 0 && strcmp(argv[optind - 1], "--") != 0) {
+			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(*argv));
+			--*argc;
+			break;
+		}
+	}
+	int count = *argc - optind;
 
 	if (count < least || (most > 0 && count > most)) {
-		return say_error(EXIT_USAGE_ERROR, usage, "wrong number of arguments");
+		snprintf(usage, sizeof(usage), "sparekey %s %s", argv[0],
+		         command != NULL ? command->arguments : "");
+		return say_error(EXIT_USAGE_ERROR, usage,
+		                 count < least ? "an argument is missing" : "too many arguments");
 	}
 	return 0;
 }
 
-/* After a change: the record as it is now, for --json, else a line. */
+/* After a change: the record as it is now. */
 static int say_changed(struct cli *cli, const char *id, const char *what)
 {
 	struct sparekey_password password;
-	char room[2048];
 	int code = say_result(cli, sparekey_get(cli->sparekey, id, &password));
 
-	if (code != 0) {
-		return code;
+	if (code == 0) {
+		output_changed(cli, what, &password);
 	}
-	if (cli->json) {
-		output_json_password(&password, NULL);
-		putchar('\n');
-	} else if (cli->plain) {
-		output_plain_password(&password);
-	} else {
-		say_done(cli, "%s %s \"%s\".\n", what, password.id, shown(password.label, room));
-	}
-	return say_end(0);
+	return code == 0 ? say_end(0) : code;
 }
 
 int rename_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
 	char label[LIMIT_LABEL_BYTES + 1];
-	int code = arguments(argc, argv, 2, 2, "sparekey rename PASSWORD LABEL");
+	char room[BRIEF_BYTES];
+	int code = arguments(&argc, argv, 2, 2);
 
 	if (code == 0 && label_read(argv[optind + 1], label) != 0) {
 		code = say_error(EXIT_BAD_DATA,
 		                 "1 to 255 bytes, without control or direction characters.",
-		                 "not a label");
+		                 "not a label: \"%s\"", brief(argv[optind + 1], room));
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -75,6 +78,7 @@ int rename_command(struct cli *cli, int argc, char **argv)
 static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 {
 	char plain[LIMIT_SCOPE_BYTES + 1];
+	char room[BRIEF_BYTES];
 	bool has_sign = word[0] == '+' || word[0] == '-';
 
 	if (strcmp(word, "any") == 0) {
@@ -84,13 +88,18 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 	}
 	if (scope_read(word + (has_sign ? 1 : 0), plain) != 0) {
 		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
-		                 "not a scope: \"%.80s\"", word);
+		                 "not a scope: \"%s\"", brief(word, room));
 	}
 	if (!has_sign && *is_fresh) {
 		*set = (struct scope_set){ 0 };
 		*is_fresh = false;
 	}
 	if (word[0] == '-') {
+		if (set->count == 0) {
+			return say_error(EXIT_BAD_DATA, "Name what it shall be for instead.",
+			                 "it serves everything, which \"%s\" cannot be taken from",
+			                 plain);
+		}
 		if (scope_set_has(set, plain) && set->count == 1) {
 			return say_error(EXIT_BAD_DATA,
 			                 "To allow all on purpose: any. To end it: revoke.",
@@ -112,14 +121,26 @@ static void set_of(const struct sparekey_password *password, struct scope_set *r
 	}
 }
 
+static int say_scopes(const struct cli *cli, const struct sparekey_password *password)
+{
+	char text[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_BYTES];
+
+	if (cli->json || cli->plain) {
+		output_changed(cli, "", password);
+	} else {
+		scopes_text(password, " ", "any", text, sizeof(text));
+		printf("%s\n", text);
+	}
+	return say_end(0);
+}
+
 int scope_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
 	struct scope_set set;
 	const char *names[LIMIT_SCOPES];
 	bool is_fresh = true;
-	int code = arguments(argc, argv, 1, 0, "sparekey scope PASSWORD [+|-]SCOPE...");
-	int first = optind + 1;
+	int code = arguments(&argc, argv, 1, 0);
 
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -127,12 +148,10 @@ int scope_command(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code;
 	}
-	if (first == argc) {
-		char text[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_BYTES];
+	int first = optind + 1;
 
-		scopes_text(&password, cli->plain ? "," : " ", "any", text, sizeof(text));
-		printf("%s\n", text);
-		return say_end(0);
+	if (first == argc) {
+		return say_scopes(cli, &password);
 	}
 	set_of(&password, &set);
 	for (int i = first; i < argc && code == 0; i++) {
@@ -153,11 +172,12 @@ int expire_command(struct cli *cli, int argc, char **argv)
 	struct sparekey_password password;
 	long long at = 0;
 	long long now = (long long)time(NULL);
-	int code = arguments(argc, argv, 2, 2, "sparekey expire PASSWORD WHEN|never");
+	char room[BRIEF_BYTES];
+	int code = arguments(&argc, argv, 2, 2);
 
 	if (code == 0 && (!when_read(argv[optind + 1], now, &at) || (at != 0 && at <= now))) {
 		code = say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
-		                 "not a time to come: \"%.80s\"", argv[optind + 1]);
+		                 "not a time to come: \"%s\"", brief(argv[optind + 1], room));
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -168,41 +188,22 @@ int expire_command(struct cli *cli, int argc, char **argv)
 	return code == 0 ? say_changed(cli, password.id, "Changed the expiry of") : code;
 }
 
-/* Freezes or thaws all named, after all have been found. */
-static int each(struct cli *cli, int argc, char **argv,
-                int (*act)(struct sparekey *sparekey, const char *id), const char *what)
-{
-	int code = arguments(argc, argv, 1, 0, "sparekey freeze|thaw PASSWORD...");
-	int count = argc - optind;
-	struct sparekey_password *rows = code == 0 ? calloc((size_t)count, sizeof(*rows)) : NULL;
-
-	if (code == 0 && rows == NULL) {
-		code = EXIT_BUG;
-	}
-	for (int i = 0; i < count && code == 0; i++) {
-		code = resolve(cli, argv[optind + i], &rows[i]);
-	}
-	for (int i = 0; i < count && code == 0; i++) {
-		code = say_result(cli, act(cli->sparekey, rows[i].id));
-		if (code == 0 && !cli->json) {
-			code = say_changed(cli, rows[i].id, what);
-		} else if (code == 0) {
-			code = say_result(cli, sparekey_get(cli->sparekey, rows[i].id, &rows[i]));
-		}
-	}
-	if (code == 0 && cli->json) {
-		output_json_passwords(rows, (unsigned int)count);
-	}
-	free(rows);
-	return code == 0 ? say_end(0) : code;
-}
-
 int freeze_command(struct cli *cli, int argc, char **argv)
 {
-	return each(cli, argc, argv, sparekey_freeze, "Froze");
+	struct deed deed = {
+		.act = sparekey_freeze, .done = "Froze", .after = "", .is_ending = false
+	};
+	int code = arguments(&argc, argv, 1, 0);
+
+	return code == 0 ? act_on_each(cli, &deed, argc - optind, argv + optind) : code;
 }
 
 int thaw_command(struct cli *cli, int argc, char **argv)
 {
-	return each(cli, argc, argv, sparekey_thaw, "Thawed");
+	struct deed deed = {
+		.act = sparekey_thaw, .done = "Thawed", .after = "", .is_ending = false
+	};
+	int code = arguments(&argc, argv, 1, 0);
+
+	return code == 0 ? act_on_each(cli, &deed, argc - optind, argv + optind) : code;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "protocol/limits.h"
 
 static const struct option verify_options[] = {
 	{ "scope", required_argument, NULL, 's' },
@@ -15,49 +16,73 @@ static const struct option verify_options[] = {
 	{ "remote", required_argument, NULL, 'r' },
 	{ NULL, 0, NULL, 0 },
 };
-static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
 
-static void say_yes(const struct cli *cli, const struct sparekey_password *password)
+static json_t *scopes_json(const struct sparekey_password *password)
 {
-	char room[2048];
-
-	if (!cli->json) {
-		say_done(cli, "Yes: %s \"%s\".\n", password->id, shown(password->label, room));
-		return;
-	}
 	json_t *scopes = json_array();
 
 	for (unsigned int i = 0; i < password->scopes_count; i++) {
 		json_array_append_new(scopes, json_string(password->scopes[i]));
 	}
-	json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", password->id,
-	                           "label", password->label, "scopes", scopes);
+	return scopes;
+}
 
-	json_dumpf(answer, stdout, 0);
-	putchar('\n');
-	json_decref(answer);
+static void say_yes(const struct cli *cli, const struct sparekey_password *password)
+{
+	char room[2048];
+	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
+
+	if (cli->json) {
+		json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id",
+		                           password->id, "label", password->label, "scopes",
+		                           scopes_json(password));
+
+		json_dumpf(answer, stdout, 0);
+		putchar('\n');
+		json_decref(answer);
+	} else if (cli->plain) {
+		scopes_text(password, ",", "", scopes, sizeof(scopes));
+		printf("true\t%s\t%s\t%s\n", password->id, shown(password->label, room), scopes);
+	} else {
+		say_done(cli, "Yes: %s \"%s\".\n", password->id, shown(password->label, room));
+	}
+}
+
+static void say_no(const struct cli *cli)
+{
+	if (cli->json) {
+		puts("{\"verified\": false}");
+	} else if (cli->plain) {
+		puts("false\t\t\t");
+	} else {
+		say_done(cli, "No.\n");
+	}
+}
+
+/* The secret comes first: who waits at the terminal holds no broker up. */
+static int read_secret(struct cli *cli, struct secret **ret_secret)
+{
+	if (secret_new(NULL, ret_secret) != 0) {
+		return say_no_memory();
+	}
+	int code = term_read_secret(cli, "App password: ", *ret_secret);
+
+	return code == 0 ? cli_connect(cli) : code;
 }
 
 static int verify(struct cli *cli, const char *scope, const char *account, const char *remote)
 {
 	struct sparekey_password password;
 	SECRET_AUTO secret = NULL;
-	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret)
-	                                          : EXIT_BUG;
+	int code = read_secret(cli, &secret);
 
-	if (code == 0) {
-		code = cli_connect(cli);
-	}
 	if (code != 0) {
 		return code;
 	}
 	int result = sparekey_verify(cli->sparekey, secret, scope, account, remote, &password);
 
 	if (result == SPAREKEY_AUTHENTICATION_FAILED) {
-		if (cli->json) {
-			puts("{\"verified\": false}");
-		}
-		say_done(cli, "No.\n");
+		say_no(cli);
 		return say_end(EXIT_NO);
 	}
 	if (result != 0) {
@@ -74,7 +99,7 @@ int verify_command(struct cli *cli, int argc, char **argv)
 	const char *remote = NULL;
 	int letter = 0;
 
-	while ((letter = getopt_long(argc, argv, "s:a:", verify_options, NULL)) != -1) {
+	while ((letter = next_option(argc, argv, ":s:a:", verify_options, argv[0])) != -1) {
 		switch (letter) {
 		case 's':
 			scope = optarg;
@@ -121,8 +146,10 @@ static void say_identity(const struct cli *cli, const struct sparekey_identity *
 		say_done(cli, "It is mistyped, probably in group %u.\n", identity->group);
 	} else if (strcmp(identity->result, "mistyped") == 0) {
 		say_done(cli, "It is mistyped in more than one place.\n");
-	} else {
+	} else if (strcmp(identity->result, "malformed") == 0) {
 		say_done(cli, "It has the shape of no app password.\n");
+	} else {
+		say_done(cli, "The broker calls it \"%s\".\n", shown(identity->result, room));
 	}
 }
 
@@ -143,29 +170,47 @@ static void json_identity(const struct sparekey_identity *identity)
 	json_decref(answer);
 }
 
+/* In the order of the JSON keys; empty where there is none. */
+static void plain_identity(const struct sparekey_identity *identity)
+{
+	char room[2048];
+	char group[16] = "";
+
+	if (identity->group != 0) {
+		snprintf(group, sizeof(group), "%u", identity->group);
+	}
+	printf("%s\t%s\t%s\t%s\t%s\n", identity->result, group, identity->id,
+	       shown(identity->label, room),
+	       identity->id[0] != '\0' ? state_name(identity->state) : "");
+}
+
+/* Empty and too long are no app passwords either; the broker refuses to look at them. */
+static int identify(struct cli *cli, const struct secret *secret,
+                    struct sparekey_identity *ret_identity)
+{
+	if (secret_length(secret) == 0 || secret_length(secret) > LIMIT_SECRET_BYTES) {
+		*ret_identity = (struct sparekey_identity){ .result = "malformed" };
+		return 0;
+	}
+	return say_result(cli, sparekey_identify(cli->sparekey, secret, ret_identity));
+}
+
 int which_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_identity identity;
 	SECRET_AUTO secret = NULL;
 
-	if (getopt_long(argc, argv, "", no_options, NULL) != -1) {
+	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
 	if (optind != argc) {
 		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
 		                 "which takes no argument");
 	}
-	int code = secret_new(NULL, &secret) == 0 ? term_read_secret(cli, "App password: ", secret)
-	                                          : EXIT_BUG;
+	int code = read_secret(cli, &secret);
 
-	if (code == 0 && secret_length(secret) == 0) {
-		code = say_error(EXIT_BAD_DATA, NULL, "nothing was given");
-	}
 	if (code == 0) {
-		code = cli_connect(cli);
-	}
-	if (code == 0) {
-		code = say_result(cli, sparekey_identify(cli->sparekey, secret, &identity));
+		code = identify(cli, secret, &identity);
 	}
 	if (code != 0) {
 		return code;
@@ -173,7 +218,7 @@ int which_command(struct cli *cli, int argc, char **argv)
 	if (cli->json) {
 		json_identity(&identity);
 	} else if (cli->plain) {
-		printf("%s\t%u\t%s\n", identity.result, identity.group, identity.id);
+		plain_identity(&identity);
 	} else {
 		say_identity(cli, &identity);
 	}

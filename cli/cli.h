@@ -2,6 +2,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,11 +37,28 @@ struct cli {
 	enum cli_color color;
 	const char *address;
 	struct sparekey *sparekey; /* owned by main */
-	unsigned int seen_options;
+	bool wants_help;
+	int ended_by;         /* a signal to end by, once all is tidied up; 0: none */
+	long long started_at; /* of work told by say_progress, monotonic seconds */
+	bool has_progress;
 };
 
 /* One command: `argv[0]` is its name. Returns an exit code. */
 typedef int command_fn(struct cli *cli, int argc, char **argv);
+
+/* commands.c: what there is, and the help made of it. */
+struct command {
+	const char *name;
+	command_fn *run;
+	const char *arguments;
+	const char *summary;
+	const char *details; /* options and what else is worth knowing */
+	const char *example;
+};
+/* NULL: said that there is none, and which one was probably meant. */
+const struct command *command_find(const char *name);
+/* Help for all (NULL), or for one command. */
+int say_help(const char *name);
 
 command_fn new_command;
 command_fn list_command;
@@ -59,18 +77,53 @@ command_fn help_command;
 /* main.c: connects at the first need; 0 or an exit code, said. */
 int cli_connect(struct cli *cli);
 
+struct option; /* getopt.h */
+
+/* options.c: as getopt_long, but says itself what is wrong, and then returns '?'. `letters` begin
+ * with ":" or "+:". `command`: whose help is pointed to, or NULL. */
+int next_option(int argc, char **argv, const char *letters, const struct option *options,
+                const char *command);
+/* For a command without options; 0 or an exit code, said. */
+int no_more_options(int argc, char **argv, const char *letters);
+/* Moves global options to the front, wherever they stand before "--", so that "list --json" does
+ * what it says. */
+void gather_globals(int argc, char **argv);
+
+/* fit.c: `text` cut to `columns` and `size` - 1 bytes, with an ellipsis if it was. Returns
+ * `ret_text`. */
+#define ELLIPSIS "\xe2\x80\xa6"
+const char *fit(const char *text, size_t columns, char *ret_text, size_t size);
+
 /* say.c: one line on stderr, `sparekey: ` and what is wrong; then, if not NULL, a line with what to
- * do. Returns `code`. */
+ * do. Both are escaped here. Returns `code`. */
 int say_error(int code, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The exit code of an outcome, after saying what the broker said. */
+/* EXIT_BUG, after saying that memory ran out. */
+int say_no_memory(void);
+/* The exit code of an outcome, after saying what the broker said, and what to do. */
 int say_result(const struct cli *cli, int result);
+int say_result_with(const struct cli *cli, int result, const char *hint);
+/* A line on stderr that helps on, unless --quiet; escaped here. */
+void say_hint(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Work that may take long: told from two seconds on, on a terminal alone. 0 done begins it. */
+void say_progress(struct cli *cli, unsigned int done, unsigned int count);
+/* The same for a single call: true before it, false after it. Not where it reads a secret: that
+ * wait would be broken off. */
+void say_patience(const struct cli *cli, bool begins);
+/* sparekey_list so; an exit code, said. */
+int list_all(struct cli *cli, struct sparekey_list *ret_list);
+/* Writes past stdio; false if it cannot. */
+bool say_raw(const char *text);
 /* A line about what was done, unless --quiet; on stdout. */
 void say_done(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Flushes stdout; `code`, or EXIT_STORE if it could not be written. */
 int say_end(int code);
 /* A label as it is shown: escaped. Points into `ret_room`. */
 const char *shown(const char *text, char ret_room[static 2048]);
+/* What was typed, cut for an error's line; not escaped. */
+#define BRIEF_COLUMNS 60u
+#define BRIEF_BYTES (4 * BRIEF_COLUMNS)
+const char *brief(const char *text, char ret_room[static BRIEF_BYTES]);
 
 /* resolve.c: a label or an id to a record. 0 or an exit code, said; "Did you mean" when it is close
  * to one. */
@@ -78,35 +131,77 @@ int resolve(struct cli *cli, const char *name, struct sparekey_password *ret_pas
 /* Damerau-Levenshtein distance of two strings, at most 64 bytes of each. */
 unsigned int edit_distance(const char *a, const char *b);
 
+/* each.c: one deed for each of `count` named passwords. */
+struct deed {
+	int (*act)(struct sparekey *sparekey, const char *id);
+	const char *done;  /* "Revoked" */
+	const char *after; /* a sentence behind it, or "" */
+	bool is_ending;
+};
+int act_on_each(struct cli *cli, const struct deed *deed, int count, char **names);
+
 /* when.c */
 /* `N` followed by s m h d w y. Seconds; false if it is none. */
 bool span_read(const char *text, long long *ret_seconds);
 /* A span from `now`, a date (the end of that local day), or "never" (0). */
 bool when_read(const char *text, long long now, long long *ret_at);
 void when_rfc3339(long long at, char ret_text[static 32]);
+/* "2027-01-31 23:59 CET", where the user is. */
+void when_local(long long at, char ret_text[static 48]);
 /* "5 min ago", "in 3 weeks", "never" for 0. */
 void when_relative(long long at, long long now, char ret_text[static 32]);
 
-/* output.c: passwords as JSON, as tab-separated text, as a table, as a card. */
-void output_json_password(const struct sparekey_password *password, const struct secret *secret);
+/* output.c: passwords as JSON, as tab-separated text, as a card. */
+void output_json_password(const struct sparekey_password *password);
 void output_json_passwords(const struct sparekey_password *rows, unsigned int count);
+/* With the secret as last member, past stdio; no newline. False: it could not be written. */
+bool output_json_secret(const struct sparekey_password *password, const struct secret *secret);
 void output_plain_password(const struct sparekey_password *password);
-void output_table(const struct cli *cli, const struct sparekey_list *list);
-void output_card(const struct cli *cli, const struct sparekey_password *password);
+void output_card(const struct sparekey_password *password);
+/* After a change: the record for --json and --plain, else `what` and its name. */
+void output_changed(const struct cli *cli, const char *what,
+                    const struct sparekey_password *password);
+/* A state of the tool's alone: what it has just revoked. */
+#define SPAREKEY_REVOKED ((enum sparekey_state)0x100)
 const char *state_name(enum sparekey_state state);
 /* "imap, smtp", or "any". */
 void scopes_text(const struct sparekey_password *password, const char *separator, const char *any,
                  char *ret_text, size_t size);
+/* "5 min ago, imap, 192.0.2.7" */
+void used_text(const struct sparekey_password *password, long long now, char *ret_text,
+               size_t size);
+/* Whether it was used last, or else made, before `at`: the rule of RevokeAll. */
+bool is_unused_since(const struct sparekey_password *password, long long at);
+
+/* table.c: fits the terminal, if it goes to one. */
+void output_table(const struct cli *cli, const struct sparekey_list *list);
+
+/* signals.c: signals that end, stop or resize, held back while a secret is made and shown. */
+struct signals {
+	int fd;
+	sigset_t before;
+};
+int signals_hold(struct signals *ret_signals);
+/* The next one that came: a number, or 0. */
+int signals_take(struct signals *signals);
+/* Stops the process as SIGTSTP does, until it goes on. */
+void signals_stop(void);
+void signals_release(struct signals *signals);
+/* Whether it asks to end; notes by which in `cli`, SIGINT apart. */
+bool signals_ends(struct cli *cli, int number);
 
 /* term.c */
-/* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED, or
- * EXIT_STORE if it could not be written. */
-int term_show_secret(const struct cli *cli, const struct sparekey_password *password,
-                     const struct secret *secret, bool is_inline);
+/* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED if it was
+ * shown and then a signal came, or EXIT_STORE if it could not be written. */
+int term_show_secret(struct cli *cli, struct signals *signals,
+                     const struct sparekey_password *password, const struct secret *secret,
+                     bool is_inline);
 /* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code,
  * said. */
-int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret);
-/* Asks for a line on the terminal; false: none could be read. */
-bool term_ask(const char *question, char *ret_line, size_t size);
+int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret);
+/* Asks for a line on the terminal. 0, EXIT_INTERRUPTED, or EXIT_NO if none could be read. */
+int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size);
+/* Lines and columns of the terminal on stdout; 0 each if it is none. */
+void term_size(unsigned int *ret_lines, unsigned int *ret_columns);
 
 #endif

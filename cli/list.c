@@ -10,23 +10,49 @@
 
 #define STALE_S (90LL * 86400)
 
-static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
+#define NAMED 5u
 
+/* By the rule of revoke --unused-for, so that the hint ends what it names. */
 static void say_stale(const struct cli *cli, const struct sparekey_list *list)
 {
-	long long now = (long long)time(NULL);
+	long long at = (long long)time(NULL) - STALE_S;
+	char names[NAMED * 26] = "";
+	char more[40] = "";
+	size_t length = 0;
 	unsigned int count = 0;
 
-	for (unsigned int i = 0; i < list->count && !cli->quiet; i++) {
-		long long used = list->rows[i].last_used_at;
-
-		if (used != 0 && now - used > STALE_S) {
-			printf("%s%s", count++ == 0 ? "\nNot used for over 90 days: " : ", ",
-			       list->rows[i].id);
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (is_unused_since(&list->rows[i], at) && count++ < NAMED) {
+			length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+			                           count > 1 ? ", " : "", list->rows[i].id);
 		}
 	}
+	if (count > NAMED) {
+		snprintf(more, sizeof(more), " and %u more", count - NAMED);
+	}
 	if (count > 0) {
-		printf(". To end them: sparekey revoke --unused-for 90d\n");
+		fflush(stdout);
+		say_hint(cli, "%s", "");
+		say_hint(cli,
+		         "Not used for over 90 days: %s%s. To end them: "
+		         "sparekey revoke --unused-for 90d",
+		         names, more);
+	}
+}
+
+static void say_list(const struct cli *cli, const struct sparekey_list *list)
+{
+	if (cli->json) {
+		output_json_passwords(list->rows, list->count);
+	} else if (cli->plain) {
+		for (unsigned int i = 0; i < list->count; i++) {
+			output_plain_password(&list->rows[i]);
+		}
+	} else if (list->count == 0) {
+		say_hint(cli, "No app passwords. To make one: sparekey new LABEL");
+	} else {
+		output_table(cli, list);
+		say_stale(cli, list);
 	}
 }
 
@@ -34,7 +60,7 @@ int list_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_list list = { NULL, 0 };
 
-	if (getopt_long(argc, argv, "", no_options, NULL) != -1) {
+	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
 	if (optind != argc) {
@@ -44,21 +70,12 @@ int list_command(struct cli *cli, int argc, char **argv)
 	int code = cli_connect(cli);
 
 	if (code == 0) {
-		code = say_result(cli, sparekey_list(cli->sparekey, &list));
+		code = list_all(cli, &list);
 	}
 	if (code != 0) {
 		return code;
 	}
-	if (cli->json) {
-		output_json_passwords(list.rows, list.count);
-	} else if (cli->plain) {
-		for (unsigned int i = 0; i < list.count; i++) {
-			output_plain_password(&list.rows[i]);
-		}
-	} else {
-		output_table(cli, &list);
-		say_stale(cli, &list);
-	}
+	say_list(cli, &list);
 	sparekey_list_free(&list);
 	return say_end(0);
 }
@@ -67,7 +84,7 @@ int show_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
 
-	if (getopt_long(argc, argv, "", no_options, NULL) != -1) {
+	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
 	if (argc - optind != 1) {
@@ -80,12 +97,11 @@ int show_command(struct cli *cli, int argc, char **argv)
 		return code;
 	}
 	if (cli->json) {
-		output_json_password(&password, NULL);
-		putchar('\n');
+		output_json_password(&password);
 	} else if (cli->plain) {
 		output_plain_password(&password);
 	} else {
-		output_card(cli, &password);
+		output_card(&password);
 	}
 	return say_end(0);
 }

@@ -5,6 +5,7 @@
  * environment variable ever takes a password.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -13,23 +14,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cli.h"
-
-struct command {
-	const char *name;
-	command_fn *run;
-};
-
-static const struct command commands[] = {
-	{ "new", new_command },       { "list", list_command },     { "show", show_command },
-	{ "revoke", revoke_command }, { "rename", rename_command }, { "scope", scope_command },
-	{ "expire", expire_command }, { "freeze", freeze_command }, { "thaw", thaw_command },
-	{ "verify", verify_command }, { "which", which_command },   { "status", status_command },
-	{ "help", help_command },
-};
-
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -51,7 +38,10 @@ int cli_connect(struct cli *cli)
 	if (cli->sparekey != NULL) {
 		return 0;
 	}
+	say_patience(cli, true);
 	int result = sparekey_connect(cli->address, &cli->sparekey);
+
+	say_patience(cli, false);
 
 	if (cli->sparekey == NULL) {
 		return say_error(EXIT_BUG, NULL, "%s", strerror(ENOMEM));
@@ -79,12 +69,13 @@ static int read_color(struct cli *cli, const char *text)
  * today as well. */
 static int check_fd(const char *text)
 {
+	char room[BRIEF_BYTES];
 	char *end = NULL;
 	long number = strtol(text, &end, 10);
 
 	if (end == text || *end != '\0' || number < 0 || number > 65535) {
-		return say_error(EXIT_USAGE_ERROR, NULL,
-		                 "not the number of a descriptor: \"%.40s\"", text);
+		return say_error(EXIT_USAGE_ERROR, NULL, "not the number of a descriptor: \"%s\"",
+		                 brief(text, room));
 	}
 	return 0;
 }
@@ -117,8 +108,8 @@ static int read_option(struct cli *cli, int letter)
 		cli->address = optarg;
 		return 0;
 	case 'h':
-		help_command(cli, 0, NULL);
-		return -1;
+		cli->wants_help = true;
+		return 0;
 	case 'V':
 		puts("sparekey " SPAREKEY_VERSION);
 		return -1;
@@ -127,37 +118,32 @@ static int read_option(struct cli *cli, int letter)
 	}
 }
 
-static int unknown_command(const char *name)
-{
-	const char *meant = NULL;
-	unsigned int best = 3;
-	char hint[60];
-
-	for (size_t i = 0; i < COMMANDS; i++) {
-		unsigned int distance = edit_distance(name, commands[i].name);
-
-		if (distance < best) {
-			best = distance;
-			meant = commands[i].name;
-		}
-	}
-	snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", meant != NULL ? meant : "");
-	char room[2048];
-
-	return say_error(EXIT_USAGE_ERROR,
-	                 meant != NULL ? hint : "To see what there is: sparekey help",
-	                 "no command \"%.80s\"", shown(name, room));
-}
-
 static int run(struct cli *cli, int argc, char **argv)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (strcmp(commands[i].name, argv[0]) == 0) {
-			optind = 0; /* glibc: scan anew */
-			return commands[i].run(cli, argc, argv);
+	const struct command *command = command_find(argv[0]);
+
+	if (command == NULL) {
+		return EXIT_USAGE_ERROR;
+	}
+	if (cli->wants_help) {
+		return say_help(command->name);
+	}
+	optind = 0; /* glibc: scan anew */
+	return command->run(cli, argc, argv);
+}
+
+/* A standard stream that is not open must not become our connection to the broker: each is opened
+ * the wrong way round, so that using it fails as it did. */
+static bool open_streams(void)
+{
+	static const int flags[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd) {
+			return false;
 		}
 	}
-	return unknown_command(argv[0]);
+	return true;
 }
 
 static bool harden(void)
@@ -169,73 +155,45 @@ static bool harden(void)
 	       secret_start() == 0;
 }
 
-/* Takes the global options out of the whole line, wherever they stand before "--". */
-static bool is_global(const char *word, bool *ret_has_value)
+/* Options, then the command. */
+static int obey(struct cli *cli, int argc, char **argv)
 {
-	static const char *const plain[] = { "--json", "--plain",    "--quiet", "-q", "--verbose",
-		                             "-v",     "--no-input", "--help",  "-h" };
-	static const char *const valued[] = { "--color", "--password-fd", "--code-fd",
-		                              "--address" };
+	int code = 0;
+	int letter = 0;
 
-	*ret_has_value = false;
-	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-		if (strcmp(word, plain[i]) == 0) {
-			return true;
-		}
+	gather_globals(argc, argv);
+	while (code == 0 && (letter = next_option(argc, argv, "+:qvhV", options, NULL)) != -1) {
+		code = read_option(cli, letter);
 	}
-	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
-		size_t length = strlen(valued[i]);
-
-		if (strncmp(word, valued[i], length) == 0 &&
-		    (word[length] == '=' || word[length] == '\0')) {
-			*ret_has_value = word[length] == '\0';
-			return true;
-		}
+	if (code != 0) {
+		return code < 0 ? say_end(0) : code;
 	}
-	return false;
-}
-
-/* Moves global options behind the command to its front, so that "list --json" does what it says. */
-static void gather_globals(int argc, char **argv)
-{
-	int front = 1;
-	bool has_value = false;
-
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (!is_global(argv[i], &has_value)) {
-			continue;
-		}
-		for (int moved = 0; moved <= (has_value && i + moved < argc - 1 ? 1 : 0); moved++) {
-			char *word = argv[i + moved];
-
-			memmove(&argv[front + 1], &argv[front],
-			        (size_t)(i + moved - front) * sizeof(*argv));
-			argv[front++] = word;
-		}
-		i += has_value ? 1 : 0;
+	if (optind < argc) {
+		return run(cli, argc - optind, argv + optind);
 	}
+	if (cli->wants_help) {
+		return say_help(NULL);
+	}
+	return say_error(EXIT_USAGE_ERROR, "To see what there is: sparekey help",
+	                 "a command is missing");
 }
 
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
-	int code = 0;
-	int letter = 0;
 
 	setlocale(LC_ALL, "");
-	if (!harden()) {
+	unsetenv("POSIXLY_CORRECT"); /* options after labels are options wherever we run */
+	opterr = 0;
+	if (!open_streams() || !harden()) {
 		return say_error(EXIT_BUG, NULL, "this process cannot be hardened");
 	}
-	gather_globals(argc, argv);
-	while (code == 0 && (letter = getopt_long(argc, argv, "+qvhV", options, NULL)) != -1) {
-		code = read_option(&cli, letter);
-	}
-	if (code == 0 && optind == argc) {
-		code = say_error(EXIT_USAGE_ERROR, "To see what there is: sparekey help",
-		                 "a command is missing");
-	} else if (code == 0) {
-		code = run(&cli, argc - optind, argv + optind);
-	}
+	int code = obey(&cli, argc, argv);
+
 	cli.sparekey = sparekey_disconnect(cli.sparekey);
-	return code < 0 ? say_end(0) : code;
+	if (cli.ended_by != 0) {
+		signal(cli.ended_by, SIG_DFL);
+		raise(cli.ended_by);
+	}
+	return code;
 }

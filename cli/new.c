@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekey new: everything that can be checked is checked before the first is made; a password that
- * could not be shown is revoked again.
+ * sparekey new. Everything that can be checked is checked before the first is made. For --print and
+ * --json all are made before the first is written, so that an output is whole or there is none; on
+ * a terminal one is made when the one before it has been seen. What was made and could not be shown
+ * is revoked again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +18,20 @@
 #include "protocol/label.h"
 #include "protocol/scope.h"
 
+struct made {
+	struct sparekey_password password;
+	struct secret *secret;
+	bool is_live;
+};
+
 struct wanted {
 	struct sparekey_wish wish;
 	const char *scopes[SPAREKEY_SCOPES_MAX];
 	bool print;
 	bool in_place;
+	unsigned int count;
+	char **labels;
+	struct made *made; /* `count` of them */
 };
 
 static const struct option options[] = {
@@ -31,10 +43,14 @@ static const struct option options[] = {
 static int add_scope(struct wanted *wanted, const char *scope)
 {
 	char plain[LIMIT_SCOPE_BYTES + 1];
+	char room[BRIEF_BYTES];
 
-	if (scope_read(scope, plain) != 0 || wanted->wish.scopes_count == SPAREKEY_SCOPES_MAX) {
+	if (scope_read(scope, plain) != 0) {
 		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
-		                 "not a scope: \"%.80s\"", scope);
+		                 "not a scope: \"%s\"", brief(scope, room));
+	}
+	if (wanted->wish.scopes_count == SPAREKEY_SCOPES_MAX) {
+		return say_error(EXIT_BAD_DATA, NULL, "more than 64 scopes");
 	}
 	wanted->scopes[wanted->wish.scopes_count++] = scope;
 	wanted->wish.has_scopes = true;
@@ -44,20 +60,23 @@ static int add_scope(struct wanted *wanted, const char *scope)
 static int set_expiry(struct wanted *wanted, const char *text)
 {
 	long long now = (long long)time(NULL);
+	char room[BRIEF_BYTES];
 
 	wanted->wish.has_expires_at = true;
 	if (!when_read(text, now, &wanted->wish.expires_at)) {
 		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
-		                 "not a time: \"%.80s\"", text);
+		                 "not a time to come: \"%s\"", brief(text, room));
 	}
 	if (wanted->wish.expires_at != 0 && wanted->wish.expires_at <= now) {
-		return say_error(EXIT_BAD_DATA, NULL, "\"%.80s\" is in the past", text);
+		return say_error(EXIT_BAD_DATA, NULL, "\"%s\" is in the past", brief(text, room));
 	}
 	return 0;
 }
 
 static int read_option(struct wanted *wanted, int letter)
 {
+	char room[BRIEF_BYTES];
+
 	switch (letter) {
 	case 's':
 		return add_scope(wanted, optarg);
@@ -65,7 +84,9 @@ static int read_option(struct wanted *wanted, int letter)
 		wanted->wish.account = optarg;
 		return account_check(optarg) == 0
 		               ? 0
-		               : say_error(EXIT_BAD_DATA, NULL, "not an account name");
+		               : say_error(EXIT_BAD_DATA,
+		                           "At most 255 bytes, without control characters.",
+		                           "not an account name: \"%s\"", brief(optarg, room));
 	case 'e':
 		return set_expiry(wanted, optarg);
 	case 'p':
@@ -79,122 +100,237 @@ static int read_option(struct wanted *wanted, int letter)
 	}
 }
 
-static int check_label(struct cli *cli, const struct wanted *wanted, const char *text)
+/* What the broker compares labels by. 0 or an exit code, said. */
+static int read_key(const char *text, char ret_key[static LIMIT_LABEL_KEY_BYTES + 1])
 {
 	char label[LIMIT_LABEL_BYTES + 1];
-	char room[2048];
-	char id[24];
-	struct sparekey_password found;
+	char room[BRIEF_BYTES];
 
-	if (strlen(text) > 4 * LIMIT_LABEL_BYTES || label_read(text, label) != 0) {
+	if (label_read(text, label) != 0 || label_fold(label, ret_key) != 0) {
 		return say_error(EXIT_BAD_DATA,
 		                 "1 to 255 bytes, without control or direction characters.",
-		                 "not a label: \"%.200s\"", shown(text, room));
+		                 "not a label: \"%s\"", brief(text, room));
 	}
-	const char *account = wanted->wish.account != NULL ? wanted->wish.account : "";
-	int result = sparekey_find(cli->sparekey, label, account, id);
-
-	if (result == SPAREKEY_UNKNOWN_OBJECT) {
-		return 0;
-	}
-	if (result == 0 && sparekey_get(cli->sparekey, id, &found) == 0 && strcmp(id, label) == 0 &&
-	    strcmp(found.label, label) != 0) {
-		return 0; /* the name of an id, not of a label */
-	}
-	return result != 0 ? say_result(cli, result)
-	                   : say_error(EXIT_BAD_DATA, NULL, "another password has the label \"%s\"",
-	                               shown(label, room));
+	return 0;
 }
 
-static int check_labels(struct cli *cli, const struct wanted *wanted, int count, char **labels)
+/* Every label is one, and no two are the same to the broker. */
+static int check_labels(const struct wanted *wanted)
 {
-	int code = 0;
+	char(*keys)[LIMIT_LABEL_KEY_BYTES + 1] = calloc(wanted->count, sizeof(*keys));
+	char room[BRIEF_BYTES];
+	int code = keys != NULL ? 0 : say_no_memory();
 
-	for (int i = 0; i < count && code == 0; i++) {
-		code = check_label(cli, wanted, labels[i]);
-		for (int j = 0; j < i && code == 0; j++) {
-			if (strcmp(labels[i], labels[j]) == 0) {
-				code = say_error(EXIT_USAGE_ERROR, NULL, "the same label twice");
+	for (unsigned int i = 0; i < wanted->count && code == 0; i++) {
+		code = read_key(wanted->labels[i], keys[i]);
+		for (unsigned int j = 0; j < i && code == 0; j++) {
+			if (strcmp(keys[i], keys[j]) == 0) {
+				code = say_error(EXIT_BAD_DATA, NULL,
+				                 "the label \"%s\" is given twice",
+				                 brief(wanted->labels[i], room));
 			}
 		}
 	}
+	free(keys);
 	return code;
 }
 
-static int show(struct cli *cli, const struct wanted *wanted,
-                const struct sparekey_password *password, const struct secret *secret)
+/* Whether that account has such a label. A name may also be found as an id, which takes no label
+ * away. */
+static int check_free(struct cli *cli, const struct wanted *wanted, const char *label)
 {
-	if (cli->json) {
-		output_json_password(password, secret);
-		return fflush(stdout) == 0 && !ferror(stdout) ? 0 : EXIT_STORE;
-	}
-	if (wanted->print) {
-		fflush(stdout);
-		if (secret_write(secret, STDOUT_FILENO) != 0 ||
-		    write(STDOUT_FILENO, "\n", 1) != 1) {
-			return EXIT_STORE;
-		}
-		return 0;
-	}
-	return term_show_secret(cli, password, secret, wanted->in_place);
-}
+	const char *account = wanted->wish.account != NULL ? wanted->wish.account : "";
+	char key[LIMIT_LABEL_KEY_BYTES + 1];
+	char found_key[LIMIT_LABEL_KEY_BYTES + 1];
+	char room[BRIEF_BYTES];
+	char hint[120];
+	char id[24];
+	struct sparekey_password found;
+	int code = read_key(label, key);
+	int result = code == 0 ? sparekey_find(cli->sparekey, label, account, id) : 0;
 
-static void say_made(const struct cli *cli, const struct wanted *wanted,
-                     const struct sparekey_password *password)
-{
-	char room[2048];
-
-	if (!cli->quiet && !cli->json && !wanted->print) {
-		fprintf(stderr, "Made %s \"%s\". To end it: sparekey revoke %s\n", password->id,
-		        shown(password->label, room), password->id);
-	}
-}
-
-static int make_one(struct cli *cli, struct wanted *wanted, const char *label)
-{
-	struct sparekey_password password = { 0 };
-	SECRET_AUTO secret = NULL;
-	char id[24] = "";
-	int result = secret_new(NULL, &secret);
-
-	wanted->wish.label = label;
-	if (result == 0) {
-		result = sparekey_create(cli->sparekey, &wanted->wish, id, secret);
+	if (code != 0 || result == SPAREKEY_UNKNOWN_OBJECT) {
+		return code;
 	}
 	if (result == 0) {
-		result = sparekey_get(cli->sparekey, id, &password);
+		result = sparekey_get(cli->sparekey, id, &found);
 	}
 	if (result != 0) {
-		if (id[0] != '\0') {
-			sparekey_revoke(cli->sparekey, id);
-		}
-		return say_result(cli, result);
+		return result == SPAREKEY_UNKNOWN_OBJECT ? 0 : say_result(cli, result);
 	}
-	int code = show(cli, wanted, &password, secret);
+	if (label_fold(found.label, found_key) != 0 || strcmp(key, found_key) != 0) {
+		return 0;
+	}
+	snprintf(hint, sizeof(hint), "It is %s. To end it: sparekey revoke %s", id, id);
+	return say_error(EXIT_BAD_DATA, hint, "another password has the label \"%s\"",
+	                 brief(label, room));
+}
 
-	if (code == EXIT_STORE) {
-		clearerr(stdout);
-		sparekey_revoke(cli->sparekey, id);
-		return say_error(code, "It was revoked again.",
-		                 "the password could not be written out: %s", strerror(errno));
+/* The output is looked at before anything is made: --print and --json allow all but one that cannot
+ * be written to. */
+static int check_output(const struct cli *cli, const struct wanted *wanted)
+{
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	if (!cli->json && !wanted->print && !isatty(STDOUT_FILENO)) {
+		return say_error(EXIT_USAGE_ERROR, "Use --print to allow that. Nothing was made.",
+		                 "the password would go to something that is not a terminal");
 	}
-	say_made(cli, wanted, &password);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+		return say_error(EXIT_STORE, "Nothing was made.",
+		                 "standard output is not open for writing");
+	}
+	return 0;
+}
+
+static int make_one(struct cli *cli, struct wanted *wanted, unsigned int index)
+{
+	struct made *made = &wanted->made[index];
+	int result = secret_new(NULL, &made->secret);
+
+	wanted->wish.label = wanted->labels[index];
+	if (result == 0) {
+		result = sparekey_create(cli->sparekey, &wanted->wish, made->password.id,
+		                         made->secret);
+		made->is_live = made->password.id[0] != '\0';
+	}
+	if (result == 0) {
+		char id[24];
+
+		memcpy(id, made->password.id, sizeof(id));
+		result = sparekey_get(cli->sparekey, id, &made->password);
+		memcpy(made->password.id, id, sizeof(id));
+	}
+	return say_result(cli, result);
+}
+
+/* Revokes what is still held as made and not shown. Says what became of it. */
+static void undo(struct cli *cli, struct wanted *wanted)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < wanted->count; i++) {
+		struct made *made = &wanted->made[i];
+
+		if (!made->is_live) {
+			continue;
+		}
+		made->is_live = false;
+		if (sparekey_revoke(cli->sparekey, made->password.id) == 0) {
+			count++;
+		} else {
+			say_error(EXIT_STORE, NULL, "%s could not be revoked again",
+			          made->password.id);
+			say_hint(cli, "To end it by hand: sparekey revoke %s", made->password.id);
+		}
+	}
+	if (count > 0) {
+		say_hint(cli, count == 1 ? "It was revoked again." : "They were revoked again.");
+	}
+}
+
+static int say_not_written(void)
+{
+	return say_error(EXIT_STORE, NULL, "the password could not be written out: %s",
+	                 strerror(errno));
+}
+
+static int say_interrupted(void)
+{
+	return say_error(EXIT_INTERRUPTED, NULL, "interrupted before it was shown");
+}
+
+static bool write_one(const struct cli *cli, const struct made *made)
+{
+	if (cli->json) {
+		return output_json_secret(&made->password, made->secret);
+	}
+	int result = secret_write(made->secret, STDOUT_FILENO);
+
+	errno = -result;
+	return result == 0 && say_raw("\n");
+}
+
+static int write_all(struct cli *cli, struct wanted *wanted)
+{
+	bool is_array = cli->json && wanted->count > 1;
+	bool is_written = say_raw(is_array ? "[" : "");
+
+	for (unsigned int i = 0; i < wanted->count && is_written; i++) {
+		is_written = (i == 0 || !is_array || say_raw(",\n ")) &&
+		             write_one(cli, &wanted->made[i]);
+	}
+	is_written = is_written && say_raw(is_array ? "]" : "") && say_raw(cli->json ? "\n" : "");
+	for (unsigned int i = 0; i < wanted->count && is_written; i++) {
+		wanted->made[i].is_live = false;
+	}
+	return is_written ? 0 : say_not_written();
+}
+
+/* For programs: all made, then all written. */
+static int make_then_write(struct cli *cli, struct wanted *wanted, struct signals *signals)
+{
+	int code = 0;
+
+	for (unsigned int i = 0; i < wanted->count && code == 0; i++) {
+		say_progress(cli, i, wanted->count);
+		code = make_one(cli, wanted, i);
+		if (code == 0 && signals_ends(cli, signals_take(signals))) {
+			code = say_interrupted();
+		}
+	}
+	say_progress(cli, wanted->count, wanted->count);
+	return code == 0 ? write_all(cli, wanted) : code;
+}
+
+/* For people: one after another. One that was shown lives, also if it was ended by Ctrl-C. */
+static int make_and_show(struct cli *cli, struct wanted *wanted, struct signals *signals)
+{
+	int code = 0;
+
+	for (unsigned int i = 0; i < wanted->count && code == 0; i++) {
+		struct made *made = &wanted->made[i];
+
+		code = make_one(cli, wanted, i);
+		if (code == 0 && signals_ends(cli, signals_take(signals))) {
+			code = say_interrupted();
+		}
+		if (code != 0) {
+			break;
+		}
+		code = term_show_secret(cli, signals, &made->password, made->secret,
+		                        wanted->in_place);
+		made->secret = secret_free(made->secret);
+		if (code == EXIT_STORE) {
+			say_not_written();
+			break;
+		}
+		made->is_live = false;
+		say_hint(cli, "Made %s \"%s\". To end it: sparekey revoke %s", made->password.id,
+		         made->password.label, made->password.id);
+	}
 	return code;
 }
 
-static int make_all(struct cli *cli, struct wanted *wanted, int count, char **labels)
+static int make_all(struct cli *cli, struct wanted *wanted)
 {
-	bool is_array = cli->json && count > 1;
-	int code = 0;
+	struct signals signals;
+	int result = signals_hold(&signals);
 
-	fputs(is_array ? "[" : "", stdout);
-	for (int i = 0; i < count && code == 0; i++) {
-		fputs(is_array && i > 0 ? ",\n" : "", stdout);
-		code = make_one(cli, wanted, labels[i]);
+	wanted->made = calloc(wanted->count, sizeof(*wanted->made));
+	if (result < 0 || wanted->made == NULL) {
+		return say_no_memory();
 	}
-	fputs(is_array ? "]" : "", stdout);
-	fputs(cli->json && code == 0 ? "\n" : "", stdout);
-	return code == 0 ? say_end(0) : code;
+	int code = cli->json || wanted->print ? make_then_write(cli, wanted, &signals)
+	                                      : make_and_show(cli, wanted, &signals);
+
+	undo(cli, wanted);
+	for (unsigned int i = 0; i < wanted->count; i++) {
+		wanted->made[i].secret = secret_free(wanted->made[i].secret);
+	}
+	free(wanted->made);
+	signals_release(&signals);
+	return code;
 }
 
 int new_command(struct cli *cli, int argc, char **argv)
@@ -203,22 +339,22 @@ int new_command(struct cli *cli, int argc, char **argv)
 	int code = 0;
 	int letter = 0;
 
-	while (code == 0 && (letter = getopt_long(argc, argv, "s:a:e:p", options, NULL)) != -1) {
+	while (code == 0 &&
+	       (letter = next_option(argc, argv, ":s:a:e:p", options, argv[0])) != -1) {
 		code = read_option(&wanted, letter);
 	}
 	wanted.wish.scopes = wanted.scopes;
-	if (code == 0 && optind == argc) {
-		code = say_error(EXIT_USAGE_ERROR, "sparekey new LABEL...", "a label is missing");
+	wanted.count = (unsigned int)(argc - optind);
+	wanted.labels = argv + optind;
+	if (code == 0 && wanted.count == 0) {
+		code = say_error(EXIT_USAGE_ERROR, "Such as: sparekey new \"Phone\" -s imap",
+		                 "a label is missing");
 	}
-	if (code == 0 && !cli->json && !wanted.print && !isatty(STDOUT_FILENO)) {
-		code = say_error(EXIT_USAGE_ERROR, "Use --print to allow that. Nothing was made.",
-		                 "the password would go to something that is not a terminal");
+	code = code == 0 ? check_output(cli, &wanted) : code;
+	code = code == 0 ? check_labels(&wanted) : code;
+	code = code == 0 ? cli_connect(cli) : code;
+	for (unsigned int i = 0; i < wanted.count && code == 0; i++) {
+		code = check_free(cli, &wanted, wanted.labels[i]);
 	}
-	if (code == 0) {
-		code = cli_connect(cli);
-	}
-	if (code == 0) {
-		code = check_labels(cli, &wanted, argc - optind, argv + optind);
-	}
-	return code == 0 ? make_all(cli, &wanted, argc - optind, argv + optind) : code;
+	return code == 0 ? make_all(cli, &wanted) : code;
 }

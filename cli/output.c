@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passwords on stdout: JSON by jansson, tab-separated, a table, a card. A secret never enters
+ * Passwords on stdout: JSON by jansson, tab-separated, a card. A secret never enters
  * jansson's heap: its member is written by write(2) between the pieces.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 
 const char *state_name(enum sparekey_state state)
 {
+	if (state == SPAREKEY_REVOKED) {
+		return "revoked";
+	}
 	switch (state) {
 	case SPAREKEY_ACTIVE:
 		return "active";
@@ -86,32 +90,48 @@ void output_json_passwords(const struct sparekey_password *rows, unsigned int co
 	json_decref(array);
 }
 
-/* Writes the object without its closing brace, then the secret around stdio, then the end. */
-static void write_secret_member(const struct secret *secret)
+void output_json_password(const struct sparekey_password *password)
 {
-	fputs(", \"password\": \"", stdout);
-	fflush(stdout);
-	secret_write(secret, STDOUT_FILENO); /* symbols and hyphens alone: nothing to escape */
-	fputs("\"}", stdout);
+	json_t *object = json_password(password);
+
+	json_dumpf(object, stdout, 0);
+	putchar('\n');
+	json_decref(object);
 }
 
-void output_json_password(const struct sparekey_password *password, const struct secret *secret)
+/* The object without its closing brace, then the secret, then the end. */
+bool output_json_secret(const struct sparekey_password *password, const struct secret *secret)
 {
 	json_t *object = json_password(password);
 	char *text = json_dumps(object, 0);
 
 	json_decref(object);
 	if (text == NULL) {
-		return;
+		errno = ENOMEM;
+		return false;
 	}
-	if (secret != NULL) {
-		text[strlen(text) - 1] = '\0';
-		fputs(text, stdout);
-		write_secret_member(secret);
-	} else {
-		fputs(text, stdout);
-	}
+	text[strlen(text) - 1] = '\0';
+	bool is_written = fflush(stdout) == 0 && say_raw(text) && say_raw(", \"password\": \"") &&
+	                  secret_write(secret, STDOUT_FILENO) == 0 && /* nothing to escape in it */
+	                  say_raw("\"}");
+
 	free(text);
+	return is_written;
+}
+
+/* The broker records an address escaped: a second escape would only double its backslashes, but
+ * what it ought to have escaped still is. */
+static const char *shown_once(const char *text, char ret_room[static 2048])
+{
+	char *end = ret_room;
+
+	shown(text, ret_room);
+	for (const char *from = ret_room; *from != '\0'; from++) {
+		from += from[0] == '\\' && from[1] == '\\' ? 1 : 0;
+		*end++ = *from;
+	}
+	*end = '\0';
+	return ret_room;
 }
 
 static void plain_time(long long at, char ret_text[static 32])
@@ -139,18 +159,10 @@ void output_plain_password(const struct sparekey_password *password)
 	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%llu\t\n", password->id,
 	       shown(password->label, label), shown(password->account, account), scopes,
 	       state_name(password->state), created, expires, used, password->last_used_scope,
-	       shown(password->last_used_from, from), password->use_count);
+	       shown_once(password->last_used_from, from), password->use_count);
 }
 
-/* The table: five columns are measured, then padded by display width. */
-#define COLUMNS 6u
-
-struct row {
-	char cells[COLUMNS][400];
-};
-
-static void used_text(const struct sparekey_password *password, long long now, char *ret_text,
-                      size_t size)
+void used_text(const struct sparekey_password *password, long long now, char *ret_text, size_t size)
 {
 	char when[32];
 	char from[2048];
@@ -159,95 +171,31 @@ static void used_text(const struct sparekey_password *password, long long now, c
 	snprintf(ret_text, size, "%s%s%s%s%.120s", when,
 	         password->last_used_scope[0] != '\0' ? ", " : "", password->last_used_scope,
 	         password->last_used_from[0] != '\0' ? ", " : "",
-	         shown(password->last_used_from, from));
+	         shown_once(password->last_used_from, from));
 }
 
-static void fill_row(const struct sparekey_password *password, long long now, struct row *row)
+bool is_unused_since(const struct sparekey_password *password, long long at)
 {
-	char label[2048];
-	char when[32];
-
-	snprintf(row->cells[0], sizeof(row->cells[0]), "%s", password->id);
-	snprintf(row->cells[1], sizeof(row->cells[1]), "%.300s%s%s%s",
-	         shown(password->label, label), password->state == SPAREKEY_ACTIVE ? "" : " (",
-	         password->state == SPAREKEY_ACTIVE ? "" : state_name(password->state),
-	         password->state == SPAREKEY_ACTIVE ? "" : ")");
-	scopes_text(password, " ", "any", row->cells[2], sizeof(row->cells[2]));
-	when_relative(password->created_at, now, when);
-	snprintf(row->cells[3], sizeof(row->cells[3]), "%s", when);
-	used_text(password, now, row->cells[4], sizeof(row->cells[4]));
-	when_relative(password->expires_at, now, when);
-	snprintf(row->cells[5], sizeof(row->cells[5]), "%s", when);
+	return (password->last_used_at != 0 ? password->last_used_at : password->created_at) < at;
 }
 
-static void print_row(const struct row *row, const size_t widths[COLUMNS], bool is_bold)
+static void print_time(const char *name, long long at, long long now)
 {
-	fputs(is_bold ? "\033[1m" : "", stdout);
-	for (unsigned int i = 0; i < COLUMNS; i++) {
-		fputs(row->cells[i], stdout);
-		if (i + 1 < COLUMNS) {
-			printf("%*s", (int)(widths[i] - text_width(row->cells[i]) + 2), "");
-		}
-	}
-	fputs(is_bold ? "\033[0m\n" : "\n", stdout);
+	char relative[32];
+	char local[48];
+
+	when_relative(at, now, relative);
+	when_local(at, local);
+	printf("%s%s%s%s%s\n", name, relative, at != 0 ? " (" : "", at != 0 ? local : "",
+	       at != 0 ? ")" : "");
 }
 
-static bool has_color(const struct cli *cli)
-{
-	const char *no_color = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
-
-	if (cli->color != COLOR_AUTO) {
-		return cli->color == COLOR_ALWAYS;
-	}
-	return isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
-	       strcmp(term, "dumb") != 0;
-}
-
-static void print_rows(const struct cli *cli, const struct row *rows, unsigned int count)
-{
-	static const struct row head = { { "ID", "LABEL", "FOR", "CREATED", "LAST USED",
-		                           "EXPIRES" } };
-	size_t widths[COLUMNS];
-
-	for (unsigned int column = 0; column < COLUMNS; column++) {
-		widths[column] = text_width(head.cells[column]);
-		for (unsigned int i = 0; i < count; i++) {
-			size_t width = text_width(rows[i].cells[column]);
-
-			widths[column] = width > widths[column] ? width : widths[column];
-		}
-	}
-	print_row(&head, widths, has_color(cli));
-	for (unsigned int i = 0; i < count; i++) {
-		print_row(&rows[i], widths, false);
-	}
-}
-
-void output_table(const struct cli *cli, const struct sparekey_list *list)
-{
-	struct row *rows = calloc((size_t)list->count + 1, sizeof(*rows));
-	long long now = (long long)time(NULL);
-
-	if (list->count == 0 || rows == NULL) {
-		fputs("No app passwords. To make one: sparekey new LABEL\n", stderr);
-	} else {
-		for (unsigned int i = 0; i < list->count; i++) {
-			fill_row(&list->rows[i], now, &rows[i]);
-		}
-		print_rows(cli, rows, list->count);
-	}
-	free(rows);
-}
-
-void output_card(const struct cli *cli, const struct sparekey_password *password)
+void output_card(const struct sparekey_password *password)
 {
 	char room[2048];
 	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
-	char when[32];
 	long long now = (long long)time(NULL);
 
-	(void)cli;
 	scopes_text(password, ", ", "any service", scopes, sizeof(scopes));
 	printf("Label      %s\n", shown(password->label, room));
 	printf("Id         %s\n", password->id);
@@ -256,11 +204,23 @@ void output_card(const struct cli *cli, const struct sparekey_password *password
 	if (password->account[0] != '\0') {
 		printf("Account    %s\n", shown(password->account, room));
 	}
-	when_relative(password->created_at, now, when);
-	printf("Created    %s\n", when);
+	print_time("Created    ", password->created_at, now);
 	used_text(password, now, room, sizeof(room));
 	printf("Last used  %s\n", room);
 	printf("Uses       %llu\n", password->use_count);
-	when_relative(password->expires_at, now, when);
-	printf("Expires    %s\n", when);
+	print_time("Expires    ", password->expires_at, now);
+}
+
+void output_changed(const struct cli *cli, const char *what,
+                    const struct sparekey_password *password)
+{
+	char room[2048];
+
+	if (cli->json) {
+		output_json_password(password);
+	} else if (cli->plain) {
+		output_plain_password(password);
+	} else {
+		say_done(cli, "%s %s \"%s\".\n", what, password->id, shown(password->label, room));
+	}
 }

@@ -68,8 +68,8 @@ static int not_found(struct cli *cli, const char *name)
 	struct sparekey_list list = { NULL, 0 };
 	const char *meant = NULL;
 	char typed[LIMIT_LABEL_KEY_BYTES + 1];
-	char room[2048];
-	char hint[2100];
+	char room[BRIEF_BYTES];
+	char hint[300];
 	unsigned int best = UINT32_MAX;
 
 	if (strlen(name) <= LIMIT_LABEL_BYTES && label_fold(name, typed) == 0 &&
@@ -84,12 +84,12 @@ static int not_found(struct cli *cli, const char *name)
 		}
 	}
 	if (meant != NULL && best <= 1 + (unsigned int)strlen(typed) / 4) {
-		snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", shown(meant, room));
+		snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", meant);
 	} else {
 		meant = NULL;
 	}
 	int code = say_error(EXIT_NO, meant != NULL ? hint : NULL, "no password \"%s\"",
-	                     shown(name, room));
+	                     brief(name, room));
 
 	sparekey_list_free(&list);
 	return code;
@@ -111,5 +111,9 @@ int resolve(struct cli *cli, const char *name, struct sparekey_password *ret_pas
 	if (result == 0) {
 		result = sparekey_get(cli->sparekey, id, ret_password);
 	}
-	return say_result(cli, result);
+	/* The one thing it may find wrong with a name: several accounts have that label. */
+	return say_result_with(cli, result,
+	                       result == SPAREKEY_INVALID_ARGS
+	                               ? "Name it by its id. To see ids: sparekey list"
+	                               : NULL);
 }

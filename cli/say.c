@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tool says: results on stdout, errors and hints on stderr. One error is one line, then
- * what to do.
+ * what to do. Errors are escaped here and nowhere else, so that no caller can forget it: whatever
+ * was typed or came from a broker stays on its line and moves no cursor.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "protocol/label.h"
+
+#define ERROR_BYTES 1024u
 
 const char *shown(const char *text, char ret_room[static 2048])
 {
@@ -17,19 +22,57 @@ const char *shown(const char *text, char ret_room[static 2048])
 	return ret_room;
 }
 
+const char *brief(const char *text, char ret_room[static BRIEF_BYTES])
+{
+	return fit(text, BRIEF_COLUMNS, ret_room, BRIEF_BYTES);
+}
+
+static void say_line(const char *start, char *text)
+{
+	char room[4 * ERROR_BYTES];
+	size_t length = strlen(text);
+
+	if (length > 0 && text[length - 1] == '\n') {
+		text[length - 1] = '\0'; /* libdbus ends some of its messages so */
+	}
+	text_escape(text, room, sizeof(room));
+	fprintf(stderr, "%s%s\n", start, room);
+}
+
 int say_error(int code, const char *hint, const char *format, ...)
 {
+	char text[ERROR_BYTES];
 	va_list arguments;
 
-	fputs("sparekey: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fflush(stdout); /* what was done before stands before what went wrong */
+	say_line("sparekey: ", text);
 	if (hint != NULL) {
-		fprintf(stderr, "%s\n", hint);
+		snprintf(text, sizeof(text), "%s", hint);
+		say_line("", text);
 	}
 	return code;
+}
+
+int say_no_memory(void)
+{
+	return say_error(EXIT_BUG, NULL, "%s", strerror(ENOMEM));
+}
+
+void say_hint(const struct cli *cli, const char *format, ...)
+{
+	char text[ERROR_BYTES];
+	va_list arguments;
+
+	if (cli->quiet) {
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	say_line("", text);
 }
 
 void say_done(const struct cli *cli, const char *format, ...)
@@ -46,11 +89,87 @@ void say_done(const struct cli *cli, const char *format, ...)
 
 int say_end(int code)
 {
+	errno = 0;
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		return say_error(EXIT_STORE, NULL, "the output cannot be written: %s",
-		                 strerror(errno));
+		const char *why = strerror(errno != 0 ? errno : EIO);
+
+		clearerr(stdout);
+		return say_error(EXIT_STORE, NULL, "the output cannot be written: %s", why);
 	}
 	return code;
+}
+
+bool say_raw(const char *text)
+{
+	size_t length = strlen(text);
+
+	while (length > 0) {
+		ssize_t count = write(STDOUT_FILENO, text, length);
+
+		if (count < 0 && errno != EINTR) {
+			return false;
+		}
+		if (count > 0) {
+			text += count;
+			length -= (size_t)count;
+		}
+	}
+	return true;
+}
+
+#define PATIENCE_S 2
+
+void say_progress(struct cli *cli, unsigned int done, unsigned int count)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (done == 0) {
+		cli->started_at = (long long)now.tv_sec;
+	}
+	if (cli->quiet || !isatty(STDERR_FILENO)) {
+		return;
+	}
+	if (done < count && now.tv_sec - cli->started_at >= PATIENCE_S) {
+		fprintf(stderr, "\r%u of %u", done, count);
+		cli->has_progress = true;
+	} else if (done == count && cli->has_progress) {
+		fprintf(stderr, "\r%*s\r", 24, "");
+		cli->has_progress = false;
+	}
+}
+
+static void on_patience(int number)
+{
+	static const char text[] = "Still waiting for the broker.\n";
+	int kept = errno;
+
+	(void)number;
+	ssize_t told = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)told; /* only a comfort */
+	errno = kept;
+}
+
+/* An alarm, since the one long call cannot be looked into. libdbus goes on after it. */
+void say_patience(const struct cli *cli, bool begins)
+{
+	struct sigaction action = { .sa_handler = on_patience, .sa_flags = SA_RESTART };
+
+	if (!begins) {
+		alarm(0);
+	} else if (!cli->quiet && isatty(STDERR_FILENO) && sigaction(SIGALRM, &action, NULL) == 0) {
+		alarm(PATIENCE_S);
+	}
+}
+
+int list_all(struct cli *cli, struct sparekey_list *ret_list)
+{
+	say_patience(cli, true);
+	int result = sparekey_list(cli->sparekey, ret_list);
+
+	say_patience(cli, false);
+	return say_result(cli, result);
 }
 
 static int exit_code_of(enum sparekey_error error)
@@ -97,16 +216,19 @@ static int exit_code_of(enum sparekey_error error)
 	return EXIT_BUG;
 }
 
-int say_result(const struct cli *cli, int result)
+int say_result_with(const struct cli *cli, int result, const char *hint)
 {
-	char room[2048];
-
 	if (result == 0) {
 		return EXIT_DONE;
 	}
 	if (result < 0) {
-		return say_error(EXIT_BUG, NULL, "%s", strerror(-result));
+		return say_error(EXIT_BUG, hint, "%s", strerror(-result));
 	}
-	return say_error(exit_code_of((enum sparekey_error)result), NULL, "%s",
-	                 shown(sparekey_error_text(cli->sparekey), room));
+	return say_error(exit_code_of((enum sparekey_error)result), hint, "%s",
+	                 sparekey_error_text(cli->sparekey));
+}
+
+int say_result(const struct cli *cli, int result)
+{
+	return say_result_with(cli, result, NULL);
 }

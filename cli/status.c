@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparekey status, help.
+ * sparekey status: what a newcomer wants to know first, and what is in force.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -9,43 +9,95 @@
 
 #include "cli.h"
 
-static const struct option no_options[] = { { NULL, 0, NULL, 0 } };
-
 static void keep_setting(void *data, const char *name, const char *value)
 {
 	json_object_set_new(data, name, json_string(value));
 }
 
-static void print_status(const struct cli *cli, const json_t *status, const char *version,
-                         unsigned int count)
+struct status {
+	char version[64];
+	const char *way;
+	bool is_private;
+	unsigned int count;
+	unsigned int frozen;
+	json_t *settings;
+};
+
+static void print_settings(json_t *settings)
 {
 	const char *name = NULL;
 	json_t *value = NULL;
+	char room[2048];
 
-	if (cli->json) {
-		json_dumpf(status, stdout, JSON_INDENT(2));
-		putchar('\n');
-		return;
-	}
-	if (cli->plain) {
-		printf("%s\t%s\t%u\n", version, sparekey_way(cli->sparekey), count);
-		return;
-	}
-	printf("Broker     %s\nReached    %s\nPasswords  %u\nSettings\n", version,
-	       sparekey_way(cli->sparekey), count);
-	json_object_foreach(json_object_get(status, "settings"), name, value)
+	puts("Settings");
+	json_object_foreach(settings, name, value)
 	{
 		printf("  %-18s %s\n", name,
-		       json_string_value(value)[0] != '\0' ? json_string_value(value) : "(none)");
+		       json_string_value(value)[0] != '\0' ? shown(json_string_value(value), room)
+		                                           : "(none)");
 	}
+}
+
+static void print_text(const struct cli *cli, const struct status *status)
+{
+	char room[2048];
+
+	printf("Running    %s, version %s\n",
+	       status->is_private ? "no; one was started for this command" : "yes",
+	       shown(status->version, room));
+	printf("Reached    %s\n", shown(status->way, room));
+	puts("Set up     yes: this version has nothing to set up");
+	printf("Passwords  %u", status->count);
+	if (status->frozen > 0) {
+		printf(" (%u frozen)", status->frozen);
+	}
+	putchar('\n');
+	print_settings(status->settings);
+	fflush(stdout);
+	if (status->count == 0) {
+		say_hint(cli, "To make a password: sparekey new LABEL");
+	}
+}
+
+static void print_status(const struct cli *cli, const struct status *status)
+{
+	if (cli->json) {
+		json_t *all = json_pack("{s:s, s:s, s:i, s:O, s:b, s:i}", "version",
+		                        status->version, "reached", status->way, "passwords",
+		                        (int)status->count, "settings", status->settings, "running",
+		                        !status->is_private, "frozen", (int)status->frozen);
+
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(all);
+	} else if (cli->plain) {
+		printf("%s\t%s\t%u\n", status->version, status->way, status->count);
+	} else {
+		print_text(cli, status);
+	}
+}
+
+static int count_passwords(struct cli *cli, struct status *status)
+{
+	struct sparekey_list list = { NULL, 0 };
+	int code = list_all(cli, &list);
+
+	status->count = list.count;
+	for (unsigned int i = 0; i < list.count; i++) {
+		status->frozen += list.rows[i].state == SPAREKEY_FROZEN ? 1 : 0;
+	}
+	sparekey_list_free(&list);
+	return code;
 }
 
 int status_command(struct cli *cli, int argc, char **argv)
 {
-	struct sparekey_list list = { NULL, 0 };
-	char version[64] = "";
+	struct status status = { .settings = NULL };
 
-	if (getopt_long(argc, argv, "", no_options, NULL) != -1 || optind != argc) {
+	if (no_more_options(argc, argv, ":") != 0) {
+		return EXIT_USAGE_ERROR;
+	}
+	if (optind != argc) {
 		return say_error(EXIT_USAGE_ERROR, NULL, "status takes no argument");
 	}
 	int code = cli_connect(cli);
@@ -53,54 +105,20 @@ int status_command(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code;
 	}
-	json_t *settings = json_object();
-
-	code = say_result(cli, sparekey_version(cli->sparekey, version));
+	status.way = sparekey_way(cli->sparekey);
+	status.is_private = strcmp(status.way, "private") == 0;
+	status.settings = json_object();
+	code = say_result(cli, sparekey_version(cli->sparekey, status.version));
 	if (code == 0) {
-		code = say_result(cli, sparekey_settings(cli->sparekey, keep_setting, settings));
+		code = say_result(cli,
+		                  sparekey_settings(cli->sparekey, keep_setting, status.settings));
 	}
 	if (code == 0) {
-		code = say_result(cli, sparekey_list(cli->sparekey, &list));
+		code = count_passwords(cli, &status);
 	}
-	json_t *status = json_pack("{s:s, s:s, s:i, s:o}", "version", version, "reached",
-	                           sparekey_way(cli->sparekey), "passwords", (int)list.count,
-	                           "settings", settings);
-
 	if (code == 0) {
-		print_status(cli, status, version, list.count);
+		print_status(cli, &status);
 	}
-	json_decref(status);
-	sparekey_list_free(&list);
+	json_decref(status.settings);
 	return code == 0 ? say_end(0) : code;
-}
-
-static const char help_text[] =
-	"Usage: sparekey [OPTION]... COMMAND [ARGUMENT]...\n\n"
-	"  new LABEL...             make app passwords; each is shown once\n"
-	"                           -s SCOPE, -a ACCOUNT, -e WHEN, -p (print), --inline\n"
-	"  list                     what there is, when and where it was last used\n"
-	"  show PASSWORD            all about one (never the password)\n"
-	"  revoke PASSWORD...       end it now; --all, --unused-for SPAN, --scope SCOPE,\n"
-	"                           --dry-run, --force\n"
-	"  rename PASSWORD LABEL\n"
-	"  scope PASSWORD [+|-]SCOPE...   \"any\" clears the list\n"
-	"  expire PASSWORD WHEN|never\n"
-	"  freeze PASSWORD...       it stops working until thawed\n"
-	"  thaw PASSWORD...\n"
-	"  verify --scope SCOPE     check one, from the terminal or stdin\n"
-	"                           --account NAME, --remote ADDRESS\n"
-	"  which                    name the app password on stdin or terminal\n"
-	"  status                   running? how reached? what is in force\n"
-	"  help\n\n"
-	"PASSWORD is a label (compared without case) or an id.\n"
-	"Options: --json, --plain, -q/--quiet, -v/--verbose, --color=auto|always|never,\n"
-	"  --no-input, --password-fd=N, --code-fd=N, --address=ADDRESS, -h/--help, -V/--version\n";
-
-int help_command(struct cli *cli, int argc, char **argv)
-{
-	(void)cli;
-	(void)argc;
-	(void)argv;
-	fputs(help_text, stdout);
-	return say_end(0);
 }

@@ -1,117 +1,189 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The terminal: questions, secrets without echo, and the one showing of a new password on the
- * alternate screen, which leaves nothing in the scrollback. A flag says that Ctrl-C came, the only
- * state of this file: a signal handler has nowhere else to put it.
+ * alternate screen, which leaves nothing in the scrollback. While it stands there the page fits the
+ * window (what scrolls off an alternate screen is gone), nothing typed is echoed, and whatever ends
+ * or stops us clears it first. Refused: readpassphrase(3), whose handlers note a Ctrl-C just before
+ * its read and then wait for a key all the same.
  */
-#include <bsd/readpassphrase.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "protocol/label.h"
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
+void term_size(unsigned int *ret_lines, unsigned int *ret_columns)
 {
-	(void)number;
-	interrupted = 1;
-}
+	struct winsize size = { 0 };
 
-/* Without SA_RESTART, so that a read ends. */
-static void catch_interrupts(struct sigaction *ret_before)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-
-	interrupted = 0;
-	sigaction(SIGINT, &action, ret_before);
-}
-
-static bool write_all(const char *text)
-{
-	size_t length = strlen(text);
-
-	while (length > 0) {
-		ssize_t count = write(STDOUT_FILENO, text, length);
-
-		if (count < 0 && errno != EINTR) {
-			return false;
-		}
-		if (count > 0) {
-			text += count;
-			length -= (size_t)count;
-		}
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0) {
+		size = (struct winsize){ 0 };
 	}
-	return true;
+	*ret_lines = size.ws_row;
+	*ret_columns = size.ws_col;
 }
 
-static void wait_for_enter(void)
-{
-	char letter = 0;
+/* What a page is made of; `keys`: where Enter comes from, -1: from nowhere. */
+struct page {
+	const struct sparekey_password *password;
+	const struct secret *secret;
+	int keys;
+	struct termios before;
+};
 
-	while (!interrupted && letter != '\n') {
-		ssize_t count = read(STDIN_FILENO, &letter, 1);
-
-		if (count == 0 || (count < 0 && errno != EINTR)) {
-			return;
-		}
-	}
-}
+#define LINES_BUT_TEXT 6u /* label, blank, secret, blank, and two to spare: the prompt may wrap */
+#define SECRET_COLUMNS 29u
+#define INDENT "    "
 
 static void describe(const struct sparekey_password *password, char *ret_text, size_t size)
 {
 	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
-	char until[32];
+	char until[48];
 
 	scopes_text(password, ", ", "any service", scopes, sizeof(scopes));
-	when_rfc3339(password->expires_at, until);
-	snprintf(ret_text, size, "It is shown once and stored nowhere. For: %s. %s%s.\n", scopes,
+	when_local(password->expires_at, until);
+	snprintf(ret_text, size, "It is shown once and stored nowhere. For: %s. %s%s.", scopes,
 	         password->expires_at == 0 ? "Never expires" : "Expires ",
 	         password->expires_at == 0 ? "" : until);
 }
 
-static bool write_page(const struct sparekey_password *password, const struct secret *secret)
+/* 0 lines or columns: as long as it gets. */
+static bool write_page(const struct page *page, unsigned int lines, unsigned int columns)
 {
+	char room[2048];
 	char label[2048];
 	char head[2200];
 	char text[2600];
+	char cut[2600];
+	unsigned int left = lines > LINES_BUT_TEXT + 1 ? lines - LINES_BUT_TEXT : 1;
+	const char *blank = lines == 0 || lines > LINES_BUT_TEXT ? "\n\n" : "\n";
+	const char *indent = columns == 0 || columns >= SECRET_COLUMNS + strlen(INDENT) ? INDENT
+	                                                                                : "";
+	size_t around = strlen("Password for \"\":");
 
-	snprintf(head, sizeof(head), "Password for \"%s\":\n\n    ", shown(password->label, label));
-	describe(password, text, sizeof(text));
-	return write_all(head) && secret_write(secret, STDOUT_FILENO) == 0 && write_all("\n\n") &&
-	       write_all(text);
+	describe(page->password, text, sizeof(text));
+	fit(shown(page->password->label, room),
+	    columns == 0           ? SIZE_MAX
+	    : columns > around + 1 ? columns - around
+	                           : 1,
+	    label, sizeof(label));
+	snprintf(head, sizeof(head), "Password for \"%s\":%s%s", label, blank, indent);
+	fit(text, columns == 0 ? SIZE_MAX : (size_t)left * columns, cut, sizeof(cut));
+	return say_raw(head) && secret_write(page->secret, STDOUT_FILENO) == 0 && say_raw(blank) &&
+	       say_raw(cut) && say_raw("\n");
 }
 
-int term_show_secret(const struct cli *cli, const struct sparekey_password *password,
-                     const struct secret *secret, bool is_inline)
+/* A terminal of which the size is not known is taken for the smallest usual one. */
+static bool draw(const struct page *page)
+{
+	unsigned int lines = 0;
+	unsigned int columns = 0;
+
+	term_size(&lines, &columns);
+	return say_raw("\033[H\033[2J") &&
+	       write_page(page, lines > 0 ? lines : 24, columns > 0 ? columns : 80) &&
+	       say_raw("Press Enter when you have it.");
+}
+
+/* The terminal's modes come first: in the background that stops us before anything is written. What
+ * was typed before is dropped, so that an Enter too many does not end what it never saw. */
+static bool enter(const struct page *page)
+{
+	struct termios quiet = page->before;
+
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	quiet.c_lflag |= ICANON | ISIG;
+	tcsetattr(page->keys, TCSAFLUSH, &quiet);
+	return say_raw("\033[?1049h") && draw(page);
+}
+
+static void leave(const struct page *page)
+{
+	say_raw("\033[H\033[2J\033[?1049l");
+	tcsetattr(page->keys, TCSAFLUSH, &page->before);
+}
+
+/* True: Enter, or nothing more will come. */
+static bool has_entered(int keys)
+{
+	char letters[64];
+	ssize_t count = read(keys, letters, sizeof(letters));
+
+	if (count < 0) {
+		return errno != EINTR && errno != EAGAIN;
+	}
+	return count == 0 || memchr(letters, '\n', (size_t)count) != NULL;
+}
+
+static int wait_for_enter(struct cli *cli, struct signals *signals, const struct page *page)
+{
+	struct pollfd waits[] = { { .fd = page->keys, .events = POLLIN },
+		                  { .fd = signals->fd, .events = POLLIN } };
+
+	for (;;) {
+		if (poll(waits, 2, -1) < 0 && errno != EINTR) {
+			return EXIT_DONE;
+		}
+		int number = signals_take(signals);
+
+		if (signals_ends(cli, number)) {
+			return EXIT_INTERRUPTED;
+		}
+		if (number == SIGTSTP) {
+			leave(page);
+			signals_stop();
+			enter(page);
+		} else if (number == SIGWINCH) {
+			draw(page);
+		} else if (waits[0].revents != 0 && has_entered(page->keys)) {
+			return EXIT_DONE;
+		}
+	}
+}
+
+/* Where Enter is typed: stdin, or the terminal itself where stdin is something else. -1: there is
+ * none, or nobody may be asked. The caller closes what is not stdin. */
+static int open_keys(const struct cli *cli)
 {
 	const char *term = getenv("TERM");
-	bool in_place = is_inline || cli->no_input || term == NULL || strcmp(term, "dumb") == 0 ||
-	                !isatty(STDIN_FILENO);
-	struct sigaction before;
+
+	if (cli->no_input || term == NULL || strcmp(term, "dumb") == 0 || !isatty(STDOUT_FILENO)) {
+		return -1;
+	}
+	if (isatty(STDIN_FILENO)) {
+		return STDIN_FILENO;
+	}
+	/* Only if that is the one the page is on. */
+	return tcgetsid(STDOUT_FILENO) == getsid(0) ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
+}
+
+int term_show_secret(struct cli *cli, struct signals *signals,
+                     const struct sparekey_password *password, const struct secret *secret,
+                     bool is_inline)
+{
+	struct page page = { .password = password, .secret = secret, .keys = -1 };
+	int code = EXIT_DONE;
 
 	fflush(stdout);
-	catch_interrupts(&before);
-	bool is_written = (in_place || write_all("\033[?1049h\033[H\033[2J")) &&
-	                  write_page(password, secret);
-
-	if (is_written && !in_place) {
-		is_written = write_all("Press Enter when you have it.\n");
-		if (is_written) {
-			wait_for_enter();
-		}
-		write_all("\033[H\033[2J\033[?1049l");
+	page.keys = is_inline ? -1 : open_keys(cli);
+	if (page.keys < 0 || tcgetattr(page.keys, &page.before) < 0) {
+		code = write_page(&page, 0, 0) ? EXIT_DONE : EXIT_STORE;
+	} else {
+		code = enter(&page) ? wait_for_enter(cli, signals, &page) : EXIT_STORE;
+		leave(&page);
 	}
-	sigaction(SIGINT, &before, NULL);
-	if (!is_written) {
-		return EXIT_STORE;
+	if (page.keys > STDIN_FILENO) {
+		close(page.keys);
 	}
-	return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+	return code;
 }
 
 static int read_stdin(struct secret *secret)
@@ -128,38 +200,105 @@ static int read_stdin(struct secret *secret)
 	return 0;
 }
 
-int term_read_secret(const struct cli *cli, const char *prompt, struct secret *secret)
-{
-	struct sigaction before;
+/* The terminal's modes, without echo and as they were. */
+struct modes {
+	struct termios before;
+	struct termios quiet;
+};
 
-	if (!isatty(STDIN_FILENO)) {
+static void set_modes(const struct termios *modes)
+{
+	if (modes != NULL) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, modes);
+	}
+}
+
+/* Until stdin has a line: a Ctrl-C just before read(2) would be lost on a handler, not here. */
+static int wait_for_line(struct cli *cli, struct signals *signals, const char *question,
+                         const struct modes *modes)
+{
+	struct pollfd waits[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+		                  { .fd = signals->fd, .events = POLLIN } };
+	int number = 0;
+
+	fputs(question, stderr);
+	for (;;) {
+		if (poll(waits, 2, -1) < 0 && errno != EINTR) {
+			return EXIT_NO;
+		}
+		number = signals_take(signals);
+		if (signals_ends(cli, number)) {
+			return EXIT_INTERRUPTED;
+		}
+		if (number == SIGTSTP) {
+			set_modes(modes != NULL ? &modes->before : NULL);
+			signals_stop();
+			set_modes(modes != NULL ? &modes->quiet : NULL);
+			fputs(question, stderr);
+		} else if (number == 0 && waits[0].revents != 0) {
+			return 0;
+		}
+	}
+}
+
+/* One line, or what stands before an end of file, straight into the secret: one read(2), so that
+ * none waits while signals are held. What is beyond its capacity is dropped with the modes. */
+static int read_line(struct secret *secret)
+{
+	ssize_t count = secret_read_some(secret, STDIN_FILENO);
+
+	secret_chomp(secret);
+	return count >= 0 ? 0 : EXIT_STORE;
+}
+
+int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret)
+{
+	struct signals signals;
+	struct modes modes;
+
+	if (tcgetattr(STDIN_FILENO, &modes.before) < 0) {
 		return read_stdin(secret);
 	}
 	if (cli->no_input) {
 		return say_error(EXIT_USAGE_ERROR, "Give it on stdin.",
 		                 "--no-input forbids to ask for the password");
 	}
-	catch_interrupts(&before);
-	char *text = (char *)secret_buffer(secret);
-	const char *got = readpassphrase(prompt, text, SECRET_CAPACITY, 0);
-
-	sigaction(SIGINT, &before, NULL);
-	if (got == NULL || interrupted) {
-		secret_clear(secret);
-		return interrupted ? EXIT_INTERRUPTED
-		                   : say_error(EXIT_STORE, NULL, "the terminal cannot be read");
+	modes.quiet = modes.before;
+	modes.quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	modes.quiet.c_lflag |= ICANON | ISIG;
+	if (signals_hold(&signals) < 0) {
+		return say_no_memory();
 	}
-	secret_set_length(secret, strnlen(text, SECRET_CAPACITY));
-	return 0;
+	set_modes(&modes.quiet);
+	int code = wait_for_line(cli, &signals, prompt, &modes);
+
+	code = code == 0 ? read_line(secret) : code;
+	set_modes(&modes.before);
+	fputc('\n', stderr);
+	signals_release(&signals);
+	return code == EXIT_STORE ? say_error(code, NULL, "the terminal cannot be read") : code;
 }
 
-bool term_ask(const char *question, char *ret_line, size_t size)
+int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size)
 {
-	fputs(question, stderr);
-	fflush(stderr);
-	if (fgets(ret_line, (int)size, stdin) == NULL) {
-		return false;
+	struct signals signals;
+
+	fflush(stdout);
+	if (signals_hold(&signals) < 0) {
+		return EXIT_NO;
 	}
-	ret_line[strcspn(ret_line, "\n")] = '\0';
-	return true;
+	int code = wait_for_line(cli, &signals, question, NULL);
+
+	if (code == 0) {
+		ssize_t count = read(STDIN_FILENO, ret_line, size - 1);
+
+		code = count > 0 ? 0 : EXIT_NO;
+		ret_line[count > 0 ? count : 0] = '\0';
+		ret_line[strcspn(ret_line, "\n")] = '\0';
+	}
+	if (code != 0) {
+		fputc('\n', stderr);
+	}
+	signals_release(&signals);
+	return code;
 }

@@ -51,7 +51,7 @@ static bool date_read(const char *text, long long *ret_at)
 	int month = 0;
 	int length = 0;
 
-	if (strlen(text) != 10 ||
+	if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
 	    sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day.tm_mday, &length) != 3 ||
 	    length != 10) {
 		return false;
@@ -94,6 +94,19 @@ void when_rfc3339(long long at, char ret_text[static 32])
 	if (gmtime_r(&time, &utc) == NULL ||
 	    strftime(ret_text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
 		snprintf(ret_text, 32, "?");
+	}
+}
+
+void when_local(long long at, char ret_text[static 48])
+{
+	time_t time = (time_t)at;
+	struct tm local;
+
+	if (at == 0) {
+		snprintf(ret_text, 48, "never");
+	} else if (localtime_r(&time, &local) == NULL ||
+	           strftime(ret_text, 48, "%Y-%m-%d %H:%M %Z", &local) == 0) {
+		snprintf(ret_text, 48, "?");
 	}
 }
 

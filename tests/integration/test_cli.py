@@ -24,7 +24,7 @@ class Terminal:
         self.output = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(SPAREKEY, ["sparekey", *arguments], home.environment(TERM="xterm", **changes))
+            os.execve(SPAREKEY, ["sparekey", *arguments], home.environment(**{"TERM": "xterm", **changes}))
 
     def until(self, text, seconds=20):
         deadline = time.monotonic() + seconds
