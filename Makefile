@@ -12,7 +12,7 @@ sysconfdir ?= $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
 CC ?= cc
 BUILD ?= build/release
 PKGS_BROKER := libargon2 libsodium dbus-1 sqlite3 inih libutf8proc
-PKGS_CLI := libsodium dbus-1 jansson libutf8proc libbsd
+PKGS_CLI := libsodium dbus-1 jansson libutf8proc
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wstrict-prototypes \
 	-Wmissing-prototypes -Wswitch-enum -Wvla -Wformat=2 -Wnull-dereference

@@ -116,19 +116,19 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 static void set_of(const struct sparekey_password *password, struct scope_set *ret_set)
 {
 	*ret_set = (struct scope_set){ 0 };
-	for (unsigned int i = 0; i < password->scopes_count; i++) {
-		scope_set_add(ret_set, password->scopes[i]);
+	for (unsigned int i = 0; i < password->scopes.count; i++) {
+		scope_set_add(ret_set, password->scopes.names[i]);
 	}
 }
 
 static int say_scopes(const struct cli *cli, const struct sparekey_password *password)
 {
-	char text[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_BYTES];
+	char text[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_SIZE];
 
 	if (cli->json || cli->plain) {
 		output_changed(cli, "", password);
 	} else {
-		scopes_text(password, " ", "any", text, sizeof(text));
+		scopes_text(&password->scopes, " ", "any", text, sizeof(text));
 		printf("%s\n", text);
 	}
 	return say_end(0);

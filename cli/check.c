@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "protocol/label.h"
 #include "protocol/limits.h"
 
 static const struct option verify_options[] = {
@@ -17,34 +18,24 @@ static const struct option verify_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static json_t *scopes_json(const struct sparekey_password *password)
-{
-	json_t *scopes = json_array();
-
-	for (unsigned int i = 0; i < password->scopes_count; i++) {
-		json_array_append_new(scopes, json_string(password->scopes[i]));
-	}
-	return scopes;
-}
-
-static void say_yes(const struct cli *cli, const struct sparekey_password *password)
+static void say_yes(const struct cli *cli, const struct sparekey_verification *right)
 {
 	char room[2048];
-	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
+	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_SIZE + 1)];
 
 	if (cli->json) {
-		json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id",
-		                           password->id, "label", password->label, "scopes",
-		                           scopes_json(password));
+		json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", right->id,
+		                           "label", right->label, "scopes",
+		                           scopes_json(&right->scopes));
 
 		json_dumpf(answer, stdout, 0);
 		putchar('\n');
 		json_decref(answer);
 	} else if (cli->plain) {
-		scopes_text(password, ",", "", scopes, sizeof(scopes));
-		printf("true\t%s\t%s\t%s\n", password->id, shown(password->label, room), scopes);
+		scopes_text(&right->scopes, ",", "", scopes, sizeof(scopes));
+		printf("true\t%s\t%s\t%s\n", right->id, shown(right->label, room), scopes);
 	} else {
-		say_done(cli, "Yes: %s \"%s\".\n", password->id, shown(password->label, room));
+		say_done(cli, "Yes: %s \"%s\".\n", right->id, shown(right->label, room));
 	}
 }
 
@@ -60,9 +51,9 @@ static void say_no(const struct cli *cli)
 }
 
 /* The secret comes first: who waits at the terminal holds no broker up. */
-static int read_secret(struct cli *cli, struct secret **ret_secret)
+static int read_secret(struct cli *cli, struct sparekey_secret **ret_secret)
 {
-	if (secret_new(NULL, ret_secret) != 0) {
+	if (sparekey_secret_new(ret_secret) != 0) {
 		return say_no_memory();
 	}
 	int code = term_read_secret(cli, "App password: ", *ret_secret);
@@ -70,16 +61,11 @@ static int read_secret(struct cli *cli, struct secret **ret_secret)
 	return code == 0 ? cli_connect(cli) : code;
 }
 
-static int verify(struct cli *cli, const char *scope, const char *account, const char *remote)
+static int verify(struct cli *cli, const struct sparekey_secret *secret, const char *scope,
+                  const struct sparekey_check *check)
 {
-	struct sparekey_password password;
-	SECRET_AUTO secret = NULL;
-	int code = read_secret(cli, &secret);
-
-	if (code != 0) {
-		return code;
-	}
-	int result = sparekey_verify(cli->sparekey, secret, scope, account, remote, &password);
+	struct sparekey_verification right;
+	int result = sparekey_verify(cli->sparekey, secret, scope, check, &right);
 
 	if (result == SPAREKEY_AUTHENTICATION_FAILED) {
 		say_no(cli);
@@ -88,41 +74,57 @@ static int verify(struct cli *cli, const char *scope, const char *account, const
 	if (result != 0) {
 		return say_result(cli, result);
 	}
-	say_yes(cli, &password);
+	say_yes(cli, &right);
 	return say_end(0);
+}
+
+static int read_verify_option(int letter, const char **ret_scope, struct sparekey_check *check)
+{
+	char room[BRIEF_BYTES];
+
+	switch (letter) {
+	case 's':
+		*ret_scope = optarg;
+		return 0;
+	case 'a':
+		check->account = optarg;
+		return account_check(optarg) == 0
+		               ? 0
+		               : say_error(EXIT_BAD_DATA,
+		                           "At most 255 bytes, without control characters.",
+		                           "not an account name: \"%s\"", brief(optarg, room));
+	case 'r':
+		check->remote = optarg;
+		return 0;
+	default:
+		return EXIT_USAGE_ERROR;
+	}
 }
 
 int verify_command(struct cli *cli, int argc, char **argv)
 {
+	struct sparekey_secret *secret = NULL;
+	struct sparekey_check check = { .account = NULL };
 	const char *scope = NULL;
-	const char *account = NULL;
-	const char *remote = NULL;
+	int code = 0;
 	int letter = 0;
 
-	while ((letter = next_option(argc, argv, ":s:a:", verify_options, argv[0])) != -1) {
-		switch (letter) {
-		case 's':
-			scope = optarg;
-			break;
-		case 'a':
-			account = optarg;
-			break;
-		case 'r':
-			remote = optarg;
-			break;
-		default:
-			return EXIT_USAGE_ERROR;
-		}
+	while (code == 0 &&
+	       (letter = next_option(argc, argv, ":s:a:", verify_options, argv[0])) != -1) {
+		code = read_verify_option(letter, &scope, &check);
 	}
-	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
+	if (code == 0 && optind != argc) {
+		code = say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
 		                 "verify takes no argument");
 	}
-	if (scope == NULL) {
-		return say_error(EXIT_USAGE_ERROR, "Such as: sparekey verify --scope imap",
+	if (code == 0 && scope == NULL) {
+		code = say_error(EXIT_USAGE_ERROR, "Such as: sparekey verify --scope imap",
 		                 "--scope is missing");
 	}
-	return verify(cli, scope, account, remote);
+	code = code == 0 ? read_secret(cli, &secret) : code;
+	code = code == 0 ? verify(cli, secret, scope, &check) : code;
+	sparekey_secret_free(secret);
+	return code;
 }
 
 static void say_identity(const struct cli *cli, const struct sparekey_identity *identity)
@@ -185,10 +187,10 @@ static void plain_identity(const struct sparekey_identity *identity)
 }
 
 /* Empty and too long are no app passwords either; the broker refuses to look at them. */
-static int identify(struct cli *cli, const struct secret *secret,
+static int identify(struct cli *cli, const struct sparekey_secret *secret,
                     struct sparekey_identity *ret_identity)
 {
-	if (secret_length(secret) == 0 || secret_length(secret) > LIMIT_SECRET_BYTES) {
+	if (sparekey_secret_length(secret) == 0) {
 		*ret_identity = (struct sparekey_identity){ .result = "malformed" };
 		return 0;
 	}
@@ -198,7 +200,7 @@ static int identify(struct cli *cli, const struct secret *secret,
 int which_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_identity identity;
-	SECRET_AUTO secret = NULL;
+	struct sparekey_secret *secret = NULL;
 
 	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
@@ -212,6 +214,7 @@ int which_command(struct cli *cli, int argc, char **argv)
 	if (code == 0) {
 		code = identify(cli, secret, &identity);
 	}
+	sparekey_secret_free(secret);
 	if (code != 0) {
 		return code;
 	}

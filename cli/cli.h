@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "protocol/secret.h"
 #include "sparekey.h"
 
 /* Exit codes (sysexits.h, and CLI contract). */
@@ -155,7 +154,8 @@ void when_relative(long long at, long long now, char ret_text[static 32]);
 void output_json_password(const struct sparekey_password *password);
 void output_json_passwords(const struct sparekey_password *rows, unsigned int count);
 /* With the secret as last member, past stdio; no newline. False: it could not be written. */
-bool output_json_secret(const struct sparekey_password *password, const struct secret *secret);
+bool output_json_secret(const struct sparekey_password *password,
+                        const struct sparekey_secret *secret);
 void output_plain_password(const struct sparekey_password *password);
 void output_card(const struct sparekey_password *password);
 /* After a change: the record for --json and --plain, else `what` and its name. */
@@ -165,8 +165,10 @@ void output_changed(const struct cli *cli, const char *what,
 #define SPAREKEY_REVOKED ((enum sparekey_state)0x100)
 const char *state_name(enum sparekey_state state);
 /* "imap, smtp", or "any". */
-void scopes_text(const struct sparekey_password *password, const char *separator, const char *any,
+void scopes_text(const struct sparekey_scopes *scopes, const char *separator, const char *any,
                  char *ret_text, size_t size);
+/* Their names as a JSON array; the caller's. */
+struct json_t *scopes_json(const struct sparekey_scopes *scopes);
 /* "5 min ago, imap, 192.0.2.7" */
 void used_text(const struct sparekey_password *password, long long now, char *ret_text,
                size_t size);
@@ -194,11 +196,11 @@ bool signals_ends(struct cli *cli, int number);
 /* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED if it was
  * shown and then a signal came, or EXIT_STORE if it could not be written. */
 int term_show_secret(struct cli *cli, struct signals *signals,
-                     const struct sparekey_password *password, const struct secret *secret,
+                     const struct sparekey_password *password, const struct sparekey_secret *secret,
                      bool is_inline);
 /* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code,
  * said. */
-int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret);
+int term_read_secret(struct cli *cli, const char *prompt, struct sparekey_secret *secret);
 /* Asks for a line on the terminal. 0, EXIT_INTERRUPTED, or EXIT_NO if none could be read. */
 int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size);
 /* Lines and columns of the terminal on stdout; 0 each if it is none. */

@@ -39,12 +39,14 @@ int cli_connect(struct cli *cli)
 		return 0;
 	}
 	say_patience(cli, true);
-	int result = sparekey_connect(cli->address, &cli->sparekey);
+	int result = sparekey_new(cli->address, 0, &cli->sparekey);
 
+	if (result == 0) {
+		result = sparekey_reach(cli->sparekey);
+	}
 	say_patience(cli, false);
-
 	if (cli->sparekey == NULL) {
-		return say_error(EXIT_BUG, NULL, "%s", strerror(ENOMEM));
+		return say_error(EXIT_BUG, NULL, "%s", sparekey_strerror(result));
 	}
 	if (result == 0 && cli->verbose) {
 		fprintf(stderr, "sparekey: reached the broker: %s\n", sparekey_way(cli->sparekey));
@@ -151,8 +153,7 @@ static bool harden(void)
 	static const struct rlimit no_core = { 0, 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
-	       secret_start() == 0;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0;
 }
 
 /* Options, then the command. */
@@ -190,7 +191,7 @@ int main(int argc, char **argv)
 	}
 	int code = obey(&cli, argc, argv);
 
-	cli.sparekey = sparekey_disconnect(cli.sparekey);
+	cli.sparekey = sparekey_free(cli.sparekey);
 	if (cli.ended_by != 0) {
 		signal(cli.ended_by, SIG_DFL);
 		raise(cli.ended_by);

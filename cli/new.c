@@ -20,7 +20,7 @@
 
 struct made {
 	struct sparekey_password password;
-	struct secret *secret;
+	struct sparekey_secret *secret;
 	bool is_live;
 };
 
@@ -60,16 +60,18 @@ static int add_scope(struct wanted *wanted, const char *scope)
 static int set_expiry(struct wanted *wanted, const char *text)
 {
 	long long now = (long long)time(NULL);
+	long long at = 0;
 	char room[BRIEF_BYTES];
 
 	wanted->wish.has_expires_at = true;
-	if (!when_read(text, now, &wanted->wish.expires_at)) {
+	if (!when_read(text, now, &at)) {
 		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
 		                 "not a time to come: \"%s\"", brief(text, room));
 	}
-	if (wanted->wish.expires_at != 0 && wanted->wish.expires_at <= now) {
+	if (at != 0 && at <= now) {
 		return say_error(EXIT_BAD_DATA, NULL, "\"%s\" is in the past", brief(text, room));
 	}
+	wanted->wish.expires_at = at;
 	return 0;
 }
 
@@ -144,7 +146,7 @@ static int check_free(struct cli *cli, const struct wanted *wanted, const char *
 	char found_key[LIMIT_LABEL_KEY_BYTES + 1];
 	char room[BRIEF_BYTES];
 	char hint[120];
-	char id[24];
+	char id[SPAREKEY_ID_SIZE];
 	struct sparekey_password found;
 	int code = read_key(label, key);
 	int result = code == 0 ? sparekey_find(cli->sparekey, label, account, id) : 0;
@@ -186,7 +188,7 @@ static int check_output(const struct cli *cli, const struct wanted *wanted)
 static int make_one(struct cli *cli, struct wanted *wanted, unsigned int index)
 {
 	struct made *made = &wanted->made[index];
-	int result = secret_new(NULL, &made->secret);
+	int result = sparekey_secret_new(&made->secret);
 
 	wanted->wish.label = wanted->labels[index];
 	if (result == 0) {
@@ -195,7 +197,7 @@ static int make_one(struct cli *cli, struct wanted *wanted, unsigned int index)
 		made->is_live = made->password.id[0] != '\0';
 	}
 	if (result == 0) {
-		char id[24];
+		char id[SPAREKEY_ID_SIZE];
 
 		memcpy(id, made->password.id, sizeof(id));
 		result = sparekey_get(cli->sparekey, id, &made->password);
@@ -245,7 +247,7 @@ static bool write_one(const struct cli *cli, const struct made *made)
 	if (cli->json) {
 		return output_json_secret(&made->password, made->secret);
 	}
-	int result = secret_write(made->secret, STDOUT_FILENO);
+	int result = sparekey_secret_write(made->secret, STDOUT_FILENO);
 
 	errno = -result;
 	return result == 0 && say_raw("\n");
@@ -300,7 +302,7 @@ static int make_and_show(struct cli *cli, struct wanted *wanted, struct signals 
 		}
 		code = term_show_secret(cli, signals, &made->password, made->secret,
 		                        wanted->in_place);
-		made->secret = secret_free(made->secret);
+		made->secret = sparekey_secret_free(made->secret);
 		if (code == EXIT_STORE) {
 			say_not_written();
 			break;
@@ -326,7 +328,7 @@ static int make_all(struct cli *cli, struct wanted *wanted)
 
 	undo(cli, wanted);
 	for (unsigned int i = 0; i < wanted->count; i++) {
-		wanted->made[i].secret = secret_free(wanted->made[i].secret);
+		wanted->made[i].secret = sparekey_secret_free(wanted->made[i].secret);
 	}
 	free(wanted->made);
 	signals_release(&signals);

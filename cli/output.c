@@ -4,6 +4,7 @@
  * jansson's heap: its member is written by write(2) between the pieces.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,16 +33,26 @@ const char *state_name(enum sparekey_state state)
 	return "unknown";
 }
 
-void scopes_text(const struct sparekey_password *password, const char *separator, const char *any,
+void scopes_text(const struct sparekey_scopes *scopes, const char *separator, const char *any,
                  char *ret_text, size_t size)
 {
 	size_t length = 0;
 
-	snprintf(ret_text, size, "%s", password->scopes_count == 0 ? any : "");
-	for (unsigned int i = 0; i < password->scopes_count && length < size; i++) {
+	snprintf(ret_text, size, "%s", scopes->count == 0 ? any : "");
+	for (unsigned int i = 0; i < scopes->count && length < size; i++) {
 		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
-		                           i > 0 ? separator : "", password->scopes[i]);
+		                           i > 0 ? separator : "", scopes->names[i]);
 	}
+}
+
+json_t *scopes_json(const struct sparekey_scopes *scopes)
+{
+	json_t *names = json_array();
+
+	for (unsigned int i = 0; i < scopes->count; i++) {
+		json_array_append_new(names, json_string(scopes->names[i]));
+	}
+	return names;
 }
 
 static json_t *json_time(long long at)
@@ -62,16 +73,11 @@ static json_t *json_or_null(const char *text)
 
 static json_t *json_password(const struct sparekey_password *password)
 {
-	json_t *scopes = json_array();
-
-	for (unsigned int i = 0; i < password->scopes_count; i++) {
-		json_array_append_new(scopes, json_string(password->scopes[i]));
-	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:n}", "id",
 	                 password->id, "label", password->label, "account", password->account,
-	                 "scopes", scopes, "state", state_name(password->state), "created_at",
-	                 json_time(password->created_at), "expires_at",
-	                 json_time(password->expires_at), "last_used_at",
+	                 "scopes", scopes_json(&password->scopes), "state",
+	                 state_name(password->state), "created_at", json_time(password->created_at),
+	                 "expires_at", json_time(password->expires_at), "last_used_at",
 	                 json_time(password->last_used_at), "last_used_scope",
 	                 json_or_null(password->last_used_scope), "last_used_from",
 	                 json_or_null(password->last_used_from), "use_count",
@@ -100,7 +106,8 @@ void output_json_password(const struct sparekey_password *password)
 }
 
 /* The object without its closing brace, then the secret, then the end. */
-bool output_json_secret(const struct sparekey_password *password, const struct secret *secret)
+bool output_json_secret(const struct sparekey_password *password,
+                        const struct sparekey_secret *secret)
 {
 	json_t *object = json_password(password);
 	char *text = json_dumps(object, 0);
@@ -112,7 +119,8 @@ bool output_json_secret(const struct sparekey_password *password, const struct s
 	}
 	text[strlen(text) - 1] = '\0';
 	bool is_written = fflush(stdout) == 0 && say_raw(text) && say_raw(", \"password\": \"") &&
-	                  secret_write(secret, STDOUT_FILENO) == 0 && /* nothing to escape in it */
+	                  sparekey_secret_write(secret, STDOUT_FILENO) ==
+	                          0 && /* nothing to escape in it */
 	                  say_raw("\"}");
 
 	free(text);
@@ -147,16 +155,16 @@ void output_plain_password(const struct sparekey_password *password)
 	char label[2048];
 	char account[2048];
 	char from[2048];
-	char scopes[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_BYTES];
+	char scopes[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_SIZE];
 	char created[32];
 	char expires[32];
 	char used[32];
 
-	scopes_text(password, ",", "", scopes, sizeof(scopes));
+	scopes_text(&password->scopes, ",", "", scopes, sizeof(scopes));
 	plain_time(password->created_at, created);
 	plain_time(password->expires_at, expires);
 	plain_time(password->last_used_at, used);
-	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%llu\t\n", password->id,
+	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%" PRIu64 "\t\n", password->id,
 	       shown(password->label, label), shown(password->account, account), scopes,
 	       state_name(password->state), created, expires, used, password->last_used_scope,
 	       shown_once(password->last_used_from, from), password->use_count);
@@ -193,10 +201,10 @@ static void print_time(const char *name, long long at, long long now)
 void output_card(const struct sparekey_password *password)
 {
 	char room[2048];
-	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
+	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_SIZE + 1)];
 	long long now = (long long)time(NULL);
 
-	scopes_text(password, ", ", "any service", scopes, sizeof(scopes));
+	scopes_text(&password->scopes, ", ", "any service", scopes, sizeof(scopes));
 	printf("Label      %s\n", shown(password->label, room));
 	printf("Id         %s\n", password->id);
 	printf("State      %s\n", state_name(password->state));
@@ -207,7 +215,7 @@ void output_card(const struct sparekey_password *password)
 	print_time("Created    ", password->created_at, now);
 	used_text(password, now, room, sizeof(room));
 	printf("Last used  %s\n", room);
-	printf("Uses       %llu\n", password->use_count);
+	printf("Uses       %" PRIu64 "\n", password->use_count);
 	print_time("Expires    ", password->expires_at, now);
 }
 

@@ -97,7 +97,7 @@ static int not_found(struct cli *cli, const char *name)
 
 int resolve(struct cli *cli, const char *name, struct sparekey_password *ret_password)
 {
-	char id[24];
+	char id[SPAREKEY_ID_SIZE];
 	int code = cli_connect(cli);
 
 	if (code != 0) {

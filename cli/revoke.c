@@ -75,8 +75,8 @@ static bool matches(const struct wanted *wanted, const struct sparekey_password 
 {
 	bool has_scope = wanted->filter.scope == NULL;
 
-	for (unsigned int i = 0; i < password->scopes_count && !has_scope; i++) {
-		has_scope = strcmp(password->scopes[i], wanted->scope) == 0;
+	for (unsigned int i = 0; i < password->scopes.count && !has_scope; i++) {
+		has_scope = strcmp(password->scopes.names[i], wanted->scope) == 0;
 	}
 	return has_scope && (wanted->filter.unused_since == 0 ||
 	                     is_unused_since(password, wanted->filter.unused_since));

@@ -195,6 +195,8 @@ static int exit_code_of(enum sparekey_error error)
 		return EXIT_NO_BROKER;
 	case SPAREKEY_STORAGE_FAILED:
 		return EXIT_STORE;
+	case SPAREKEY_BAD_SETTINGS:
+		return EXIT_SETTINGS;
 	case SPAREKEY_RATE_LIMITED:
 		return EXIT_RATE;
 	case SPAREKEY_AUTHENTICATION_REQUIRED:

@@ -57,7 +57,7 @@ static void fill_row(const struct sparekey_password *password, long long now, st
 	snprintf(ret_row->cells[COLUMN_ID], size, "%s", password->id);
 	text_escape(password->label, ret_row->cells[COLUMN_LABEL], size);
 	ret_row->state = state_note(password->state);
-	scopes_text(password, " ", "any", ret_row->cells[COLUMN_FOR], size);
+	scopes_text(&password->scopes, " ", "any", ret_row->cells[COLUMN_FOR], size);
 	when_relative(password->created_at, now, when);
 	snprintf(ret_row->cells[COLUMN_CREATED], size, "%s", when);
 	used_text(password, now, ret_row->cells[COLUMN_USED], size);

@@ -34,7 +34,7 @@ void term_size(unsigned int *ret_lines, unsigned int *ret_columns)
 /* What a page is made of; `keys`: where Enter comes from, -1: from nowhere. */
 struct page {
 	const struct sparekey_password *password;
-	const struct secret *secret;
+	const struct sparekey_secret *secret;
 	int keys;
 	struct termios before;
 };
@@ -45,10 +45,10 @@ struct page {
 
 static void describe(const struct sparekey_password *password, char *ret_text, size_t size)
 {
-	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_BYTES + 1)];
+	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_SIZE + 1)];
 	char until[48];
 
-	scopes_text(password, ", ", "any service", scopes, sizeof(scopes));
+	scopes_text(&password->scopes, ", ", "any service", scopes, sizeof(scopes));
 	when_local(password->expires_at, until);
 	snprintf(ret_text, size, "It is shown once and stored nowhere. For: %s. %s%s.", scopes,
 	         password->expires_at == 0 ? "Never expires" : "Expires ",
@@ -77,8 +77,8 @@ static bool write_page(const struct page *page, unsigned int lines, unsigned int
 	    label, sizeof(label));
 	snprintf(head, sizeof(head), "Password for \"%s\":%s%s", label, blank, indent);
 	fit(text, columns == 0 ? SIZE_MAX : (size_t)left * columns, cut, sizeof(cut));
-	return say_raw(head) && secret_write(page->secret, STDOUT_FILENO) == 0 && say_raw(blank) &&
-	       say_raw(cut) && say_raw("\n");
+	return say_raw(head) && sparekey_secret_write(page->secret, STDOUT_FILENO) == 0 &&
+	       say_raw(blank) && say_raw(cut) && say_raw("\n");
 }
 
 /* A terminal of which the size is not known is taken for the smallest usual one. */
@@ -166,7 +166,7 @@ static int open_keys(const struct cli *cli)
 }
 
 int term_show_secret(struct cli *cli, struct signals *signals,
-                     const struct sparekey_password *password, const struct secret *secret,
+                     const struct sparekey_password *password, const struct sparekey_secret *secret,
                      bool is_inline)
 {
 	struct page page = { .password = password, .secret = secret, .keys = -1 };
@@ -186,17 +186,14 @@ int term_show_secret(struct cli *cli, struct signals *signals,
 	return code;
 }
 
-static int read_stdin(struct secret *secret)
+/* One that is too long is left empty: it is no app password, as an empty one is none. */
+static int read_stdin(struct sparekey_secret *secret)
 {
-	ssize_t count = 0;
+	int result = sparekey_secret_read(secret, STDIN_FILENO);
 
-	do {
-		count = secret_read_some(secret, STDIN_FILENO);
-	} while (count > 0);
-	if (count < 0 && count != -EMSGSIZE) {
-		return say_error(EXIT_STORE, NULL, "stdin: %s", strerror((int)-count));
+	if (result < 0 && result != -EMSGSIZE) {
+		return say_error(EXIT_STORE, NULL, "stdin: %s", sparekey_strerror(result));
 	}
-	secret_chomp(secret);
 	return 0;
 }
 
@@ -243,15 +240,14 @@ static int wait_for_line(struct cli *cli, struct signals *signals, const char *q
 
 /* One line, or what stands before an end of file, straight into the secret: one read(2), so that
  * none waits while signals are held. What is beyond its capacity is dropped with the modes. */
-static int read_line(struct secret *secret)
+static int read_line(struct sparekey_secret *secret)
 {
-	ssize_t count = secret_read_some(secret, STDIN_FILENO);
+	int result = sparekey_secret_read_once(secret, STDIN_FILENO);
 
-	secret_chomp(secret);
-	return count >= 0 ? 0 : EXIT_STORE;
+	return result == 0 || result == -EMSGSIZE ? 0 : EXIT_STORE;
 }
 
-int term_read_secret(struct cli *cli, const char *prompt, struct secret *secret)
+int term_read_secret(struct cli *cli, const char *prompt, struct sparekey_secret *secret)
 {
 	struct signals signals;
 	struct modes modes;

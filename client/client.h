@@ -6,35 +6,144 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "protocol/limits.h"
 #include "protocol/secret.h"
 #include "sparekey.h"
 
-/* What the files of this room share. */
+/* What the files of this room share; nobody else includes it. */
 
-#define CONNECT_MS 5000
-#define CALL_MS 30000
-#define ERROR_BYTES 256u
+#define ERROR_BYTES 1200u
+#define WAY_BYTES 300u
+#define WAY_MS 5000u /* to connect and authenticate by one way */
 
-struct sparekey {
-	DBusConnection *connection;
-	char owner[256]; /* the broker's unique name on a bus; "" peer to peer */
-	char way[300];   /* how it was reached, for people */
-	char error[ERROR_BYTES];
-	pid_t broker;        /* started for this connection alone; 0: none */
-	int broker_errors;   /* read end of its stderr; 0: none */
-	char directory[200]; /* of its socket */
+/* How far the way to a broker has been gone. */
+enum reach_stage {
+	REACH_DOWN = 0,   /* nobody wants one */
+	REACH_CONNECTING, /* its queue is full: tried again by timer */
+	REACH_PROVING,    /* authenticating */
+	REACH_GREETING,   /* Hello or Ping is sent */
+	REACH_STARTING,   /* the bus is asked to start the broker */
+	REACH_NAMING,     /* the bus is asked who owns its name */
+	REACH_UP,
 };
 
+/* The ways, in the order they are tried. */
+enum reach_way {
+	WAY_NONE = 0,
+	WAY_ADDRESS,    /* the one that was given; alone */
+	WAY_PEER,       /* the peer socket */
+	WAY_BUS,        /* the session bus, to have the broker started */
+	WAY_PEER_AGAIN, /* where the started one listens */
+	WAY_BUS_AGAIN,  /* it does not: the bus itself */
+	WAY_PRIVATE,    /* a broker of our own */
+};
+
+/* One request on its way. Owned by the handle's list until it is answered. */
+struct call {
+	struct call *next;
+	enum sparekey_operation operation;
+	DBusMessage *message; /* to be sent; NULL for SPAREKEY_OP_REACH */
+	dbus_uint32_t serial; /* 0: waits for a broker */
+	uint64_t until_ms;
+	bool is_answered; /* but its secret is still to be read */
+	int secret_fd;    /* a created secret that is still to be read; -1 */
+	sparekey_done_fn *done;
+	void *data;
+	void (*row)(void *data, const char *name, const char *value);
+	void *row_data;
+	struct sparekey_answer answer;
+};
+
+#define WATCHES 2u /* libdbus has one for reading and one for writing */
+
+struct sparekey {
+	char *address; /* owned; NULL: the usual ways */
+	unsigned int flags;
+	int timeout_ms;
+	int epoll_fd;
+	int timer_fd;
+	struct call *calls; /* in the order they were made */
+
+	enum reach_stage stage;
+	enum reach_way way;
+	DBusConnection *connection;
+	int socket_fd;          /* the connection's, not ours; -1 */
+	uint32_t socket_events; /* of it in epoll */
+	DBusWatch *watches[WATCHES];
+	uint64_t way_until_ms;  /* this way is given up then */
+	uint64_t retry_ms;      /* REACH_CONNECTING: the next attempt */
+	dbus_uint32_t question; /* serial of Hello, Ping, StartServiceByName, GetNameOwner */
+	bool is_bus;
+	char owner[256]; /* the broker's unique name on a bus; "" peer to peer */
+	char way_text[WAY_BYTES];
+	char error[ERROR_BYTES];
+	int failure; /* why no way worked; SPAREKEY_NO_BROKER, SPAREKEY_STORAGE_FAILED */
+
+	pid_t broker;        /* started for this handle alone; 0: none */
+	int broker_errors;   /* the read end of its stderr; -1 */
+	char directory[200]; /* of its socket; "": none */
+
+	sparekey_news_fn *told;
+	void *told_data;
+};
+
+/* handle.c */
 int client_fail(struct sparekey *sparekey, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A connection to `address`, authenticated with a server of our own uid, within CONNECT_MS. */
-int client_open(struct sparekey *sparekey, const char *address);
-/* Sends `call` (taken over) and waits for its reply from the broker. */
-int client_ask(struct sparekey *sparekey, DBusMessage *call, int timeout_ms,
-               DBusMessage **ret_reply);
-DBusMessage *client_method(const struct sparekey *sparekey, const char *path, const char *interface,
-                           const char *member);
-int client_start_private(struct sparekey *sparekey);
-void client_stop_private(struct sparekey *sparekey);
+uint64_t client_now_ms(void);
+
+/* socket.c: connections that never block. */
+/* Connects to a unix: address and gives libdbus the socket. -EAGAIN: the other end's queue is full,
+ * try again later. SPAREKEY_NO_BROKER (said): nobody there, or another user. */
+int socket_open(struct sparekey *sparekey, const char *address);
+/* Closes it; takes none. */
+void socket_close(struct sparekey *sparekey);
+/* Hands libdbus what epoll reported. */
+void socket_ready(struct sparekey *sparekey, uint32_t events);
+
+/* reach.c: the way to a broker. */
+void reach_begin(struct sparekey *sparekey);
+/* Goes on after something has happened: the socket, an answer, or the time. */
+void reach_step(struct sparekey *sparekey);
+/* Takes the answer to reach's own question; false: it is none. */
+bool reach_answered(struct sparekey *sparekey, DBusMessage *message);
+/* The connection is gone. */
+void reach_lost(struct sparekey *sparekey);
+/* When it must be called again without anything happening; UINT64_MAX: never. */
+uint64_t reach_due_ms(const struct sparekey *sparekey);
+
+/* call.c: requests under way. */
+void call_send_waiting(struct sparekey *sparekey);
+/* Ends all that wait, or (sent_only) all that had been sent, with a result whose text is said
+ * already. */
+void call_fail_all(struct sparekey *sparekey, int result, bool sent_only);
+void call_message(struct sparekey *sparekey, DBusMessage *message);
+void call_secret_ready(struct sparekey *sparekey, int fd);
+void call_expire(struct sparekey *sparekey, uint64_t now_ms);
+uint64_t call_due_ms(const struct sparekey *sparekey);
+void call_free_all(struct sparekey *sparekey);
+
+/* request.c */
+/* The message of a request. SPAREKEY_INVALID_ARGS, -ENOMEM, -errno of pipe2(2). */
+int request_encode(const struct sparekey_request *request, DBusMessage **ret_message);
+
+/* answer.c: reads a reply into call->answer; 0, SPAREKEY_FAILED (not understood; said), -ENOMEM. */
+int answer_read(struct sparekey *sparekey, struct call *call, DBusMessage *reply);
+void answer_free(struct sparekey_answer *answer);
+
+/* news.c */
+void news_message(const struct sparekey *sparekey, DBusMessage *message);
+/* Has a bus send us the broker's signals. */
+void news_subscribe(struct sparekey *sparekey);
+
+/* private.c: a broker for this handle alone. */
+/* Starts it; its address. SPAREKEY_NO_BROKER (said), -errno. */
+int private_start(struct sparekey *sparekey, char *ret_address, size_t size);
+/* Why it ended before it was reached: says and returns it. */
+int private_why(struct sparekey *sparekey);
+void private_stop(struct sparekey *sparekey);
+
+/* secret.c */
+struct secret *client_secret(const struct sparekey_secret *secret);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A broker for one connection, where there is no bus and no broker: started with a listening socket
- * handed over as systemd does (sd_listen_fds(3)), ended with the connection. The caller's thread.
- * The socket lies in a fresh directory of ours alone.
+ * A broker for one handle, where there is no bus and no broker: started with a listening socket
+ * handed over as systemd does (sd_listen_fds(3)), ended with the handle. The caller's thread. The
+ * socket lies in a fresh directory of ours alone. The child gets that socket and a pipe for its
+ * errors, nothing else of the caller's descriptors.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,24 @@
 
 #define HANDED_FD 3
 #define ENDING_MS 3000
+#define FAILING_MS 200
+#define EXIT_STORE 74 /* sparekeyd(8), EXIT STATUS */
+#define EXIT_SETTINGS 78
+
+/* A program in a directory that others can write to may be anybody's. */
+static bool is_safe(const char *directory, const char *path)
+{
+	const char *const both[] = { directory, path };
+	struct stat status;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (stat(both[i], &status) < 0 || (status.st_mode & 022u) != 0 ||
+		    (status.st_uid != 0 && status.st_uid != geteuid())) {
+			return false;
+		}
+	}
+	return access(path, X_OK) == 0;
+}
 
 /* sparekeyd beside our own program, else where it is installed. */
 static void broker_path(char *ret_path, size_t size)
@@ -35,7 +55,7 @@ static void broker_path(char *ret_path, size_t size)
 		if (slash != NULL) {
 			*slash = '\0';
 			snprintf(ret_path, size, "%s/sparekeyd", own);
-			if (access(ret_path, X_OK) == 0) {
+			if (is_safe(own, ret_path)) {
 				return;
 			}
 		}
@@ -43,10 +63,9 @@ static void broker_path(char *ret_path, size_t size)
 	snprintf(ret_path, size, "%s/sparekeyd", BINDIR);
 }
 
-static int make_socket(struct sparekey *sparekey, char *ret_path, size_t size)
+static int make_directory(struct sparekey *sparekey)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	base = base != NULL && base[0] == '/' && access(base, W_OK) == 0 ? base : "/tmp";
 	snprintf(sparekey->directory, sizeof(sparekey->directory), "%.60s/sparekey-XXXXXX", base);
@@ -54,136 +73,243 @@ static int make_socket(struct sparekey *sparekey, char *ret_path, size_t size)
 		sparekey->directory[0] = '\0';
 		return -errno;
 	}
-	snprintf(ret_path, size, "%.90s/s", sparekey->directory);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", ret_path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return 0;
+}
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, 4) < 0) {
+static int make_socket(struct sparekey *sparekey)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = -1;
+	int result = make_directory(sparekey);
+
+	if (result < 0) {
+		return result;
+	}
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/s", sparekey->directory);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
 		return -errno;
+	}
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4) < 0) {
+		result = -errno;
+		close(fd);
+		return result;
 	}
 	return fd;
 }
 
-/* In the child: only async-signal-safe calls besides setenv, which no thread of ours can disturb.
- */
-static void become_broker(int fd, int errors, const char *path)
-{
-	char pid[24];
+/* The caller's environment with what sd_listen_fds(3) looks for in place of what stood there. The
+ * process number is only known to the child: it writes it. */
+struct handed {
+	char pid[40];
+	char **environment; /* owned; its strings are not */
+};
 
-	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-	setenv("LISTEN_FDS", "1", 1);
-	setenv("LISTEN_PID", pid, 1);
-	unsetenv("LISTEN_FDNAMES");
+static bool is_kept(const char *entry)
+{
+	return strncmp(entry, "LISTEN_PID=", strlen("LISTEN_PID=")) != 0 &&
+	       strncmp(entry, "LISTEN_FDS=", strlen("LISTEN_FDS=")) != 0 &&
+	       strncmp(entry, "LISTEN_FDNAMES=", strlen("LISTEN_FDNAMES=")) != 0;
+}
+
+static int make_environment(struct handed *handed)
+{
+	static char one[] = "LISTEN_FDS=1";
+	size_t count = 0;
+	size_t kept = 0;
+
+	while (environ != NULL && environ[count] != NULL) {
+		count++;
+	}
+	handed->environment = calloc(count + 3, sizeof(*handed->environment));
+	if (handed->environment == NULL) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (is_kept(environ[i])) {
+			handed->environment[kept++] = environ[i];
+		}
+	}
+	handed->environment[kept++] = one;
+	handed->environment[kept] = handed->pid;
+	return 0;
+}
+
+/* snprintf(3) need not be safe between fork and execve. */
+static void write_pid(char ret_text[static 40], pid_t pid)
+{
+	char digits[24];
+	size_t count = 0;
+	char *at = stpcpy(ret_text, "LISTEN_PID=");
+
+	do {
+		digits[count++] = (char)('0' + pid % 10);
+		pid /= 10;
+	} while (pid > 0);
+	while (count > 0) {
+		*at++ = digits[--count];
+	}
+	*at = '\0';
+}
+
+/* In the child of a process that may have threads: async-signal-safe calls alone. */
+static void become_broker(int fd, int errors, const char *path, struct handed *handed)
+{
+	char *const arguments[] = { "sparekeyd", "--address=none", "--idle-exit=5", NULL };
+	const struct sigaction initial = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigaction(SIGPIPE, &initial, NULL);
+	sigaction(SIGCHLD, &initial, NULL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	write_pid(handed->pid, getpid());
 	dup2(errors, STDERR_FILENO);
 	if (fd == HANDED_FD) {
 		fcntl(fd, F_SETFD, 0);
 	} else {
 		dup2(fd, HANDED_FD);
 	}
-	fcntl(HANDED_FD, F_SETFL, fcntl(HANDED_FD, F_GETFL) & ~O_NONBLOCK);
-	setpgid(0, 0); /* Ctrl-C is ours to answer, not the broker's */
-	execl(path, "sparekeyd", "--address=none", "--idle-exit=5", (char *)NULL);
+	close_range(HANDED_FD + 1, ~0u, 0);
+	setpgid(0, 0); /* Ctrl-C is the caller's to answer, not the broker's */
+	execve(path, arguments, handed->environment);
 	_exit(127);
 }
 
-/* The broker has said on stderr what is wrong; its exit code tells store and settings apart. */
-static int why_not_started(struct sparekey *sparekey, const char *program)
+/* What it logs matters only if it does not start: neither end of the pipe ever blocks. */
+static int start(struct sparekey *sparekey, int fd, const char *program)
 {
-	static const struct timespec moment = { 0, 200000000 };
-	int status = 0;
-	char text[2048];
-
-	nanosleep(&moment, NULL);
-	ssize_t length = read(sparekey->broker_errors, text, sizeof(text));
-
-	if (length > 0 && write(STDERR_FILENO, text, (size_t)length) < 0) {
-		return -errno;
-	}
-	if (waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
-		sparekey->broker = 0;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 74) {
-		return client_fail(sparekey, SPAREKEY_STORAGE_FAILED,
-		                   "the broker refused its store");
-	}
-	return client_fail(sparekey, SPAREKEY_NO_BROKER, "the broker %.200s did not start",
-	                   program);
-}
-
-/* One question without a descriptor: libdbus loses those that arrive together with the end of
- * authentication. */
-static int first_word(struct sparekey *sparekey)
-{
-	DBusMessage *reply = NULL;
-	int result = client_ask(sparekey, client_method(sparekey, "/", DBUS_INTERFACE_PEER, "Ping"),
-	                        CALL_MS, &reply);
-
-	if (result == 0) {
-		dbus_message_unref(reply);
-	}
-	return result;
-}
-
-int client_start_private(struct sparekey *sparekey)
-{
-	char socket_path[108];
-	char program[300];
-	char address[200];
+	struct handed handed = { .pid = "" };
 	int errors[2];
-	int fd = make_socket(sparekey, socket_path, sizeof(socket_path));
+	int result = make_environment(&handed);
 
-	if (fd < 0) {
-		return client_fail(sparekey, SPAREKEY_NO_BROKER,
-		                   "no broker, and none could be started: %s", strerror(-fd));
+	if (result == 0 && pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0) {
+		result = -errno;
 	}
-	/* What it logs matters only if it does not start. Neither end ever blocks. */
-	if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0) {
-		close(fd);
-		return -errno;
+	if (result < 0) {
+		free(handed.environment);
+		return result;
 	}
-	broker_path(program, sizeof(program));
 	sparekey->broker = fork();
 	if (sparekey->broker == 0) {
-		become_broker(fd, errors[1], program);
+		become_broker(fd, errors[1], program, &handed);
 	}
-	close(fd);
+	result = sparekey->broker < 0 ? -errno : 0;
+	free(handed.environment);
 	close(errors[1]);
-	sparekey->broker_errors = errors[0];
-	if (sparekey->broker < 0) {
+	if (result < 0) {
 		sparekey->broker = 0;
-		return client_fail(sparekey, SPAREKEY_NO_BROKER,
-		                   "no broker, and none could be started");
+		close(errors[0]);
+		return result;
 	}
-	snprintf(address, sizeof(address), "unix:path=%s", socket_path);
-	int result = client_open(sparekey, address);
-
-	if (result != 0) {
-		return why_not_started(sparekey, program);
-	}
-	snprintf(sparekey->way, sizeof(sparekey->way), "private");
-	return first_word(sparekey);
+	sparekey->broker_errors = errors[0];
+	return 0;
 }
 
-void client_stop_private(struct sparekey *sparekey)
+int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
+{
+	char program[300];
+	int fd = make_socket(sparekey);
+
+	if (fd < 0) {
+		private_stop(sparekey);
+		return fd;
+	}
+	broker_path(program, sizeof(program));
+	int result = start(sparekey, fd, program);
+
+	close(fd);
+	if (result < 0) {
+		private_stop(sparekey);
+		return result;
+	}
+	snprintf(ret_address, size, "unix:path=%s/s", sparekey->directory);
+	return 0;
+}
+
+/* Waits until it has ended or said all it will, for a moment: it is ending by then. */
+static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size)
+{
+	struct pollfd said = { .fd = sparekey->broker_errors, .events = POLLIN };
+	size_t length = 0;
+
+	while (length + 1 < size && poll(&said, 1, FAILING_MS) > 0) {
+		ssize_t count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
+
+		if (count <= 0) {
+			break;
+		}
+		length += (size_t)count;
+	}
+	ret_text[length] = '\0';
+	return length;
+}
+
+/* The last line it logged, without its own name before it. */
+static const char *last_line(char *text)
+{
+	size_t length = strlen(text);
+	char *line = NULL;
+
+	while (length > 0 && text[length - 1] == '\n') {
+		text[--length] = '\0';
+	}
+	line = strrchr(text, '\n');
+	line = line != NULL ? line + 1 : text;
+	return strncmp(line, "sparekeyd: ", strlen("sparekeyd: ")) == 0
+	               ? line + strlen("sparekeyd: ")
+	               : line;
+}
+
+int private_why(struct sparekey *sparekey)
+{
+	char text[2048];
+	int status = 0;
+	bool has_said = sparekey->broker_errors >= 0 &&
+	                read_errors(sparekey, text, sizeof(text)) > 0;
+
+	if (sparekey->broker > 0 &&
+	    waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
+		sparekey->broker = 0;
+	}
+	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
+	            has_said ? ": " : "", has_said ? last_line(text) : "");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORE) {
+		return SPAREKEY_STORAGE_FAILED;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SETTINGS ? SPAREKEY_BAD_SETTINGS
+	                                                                 : SPAREKEY_NO_BROKER;
+}
+
+static void end_broker(pid_t broker)
 {
 	static const struct timespec pause = { 0, 10000000 };
+
+	kill(broker, SIGTERM);
+	for (unsigned int waited = 0; waited < ENDING_MS / 10; waited++) {
+		if (waitpid(broker, NULL, WNOHANG) != 0) {
+			return; /* it has ended, or the caller reaps its children by itself */
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+void private_stop(struct sparekey *sparekey)
+{
 	char path[220];
 
 	if (sparekey->broker > 0) {
-		kill(sparekey->broker, SIGTERM);
-		for (unsigned int waited = 0;
-		     waited < ENDING_MS / 10 && waitpid(sparekey->broker, NULL, WNOHANG) == 0;
-		     waited++) {
-			nanosleep(&pause, NULL);
-		}
+		end_broker(sparekey->broker);
+		sparekey->broker = 0;
 	}
-	if (sparekey->broker_errors > 0) {
+	if (sparekey->broker_errors >= 0) {
 		close(sparekey->broker_errors);
+		sparekey->broker_errors = -1;
 	}
 	if (sparekey->directory[0] != '\0') {
 		snprintf(path, sizeof(path), "%s/s", sparekey->directory);
 		unlink(path);
 		rmdir(sparekey->directory);
+		sparekey->directory[0] = '\0';
 	}
 }

@@ -1,120 +1,215 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Password records out of messages. The caller's thread. What a broker says is cut to fit, never
- * trusted to.
+ * Records out of messages. The caller's thread. What a broker says is cut to fit, never trusted to:
+ * unknown keys and values of another type are passed over.
  */
 #include "client/record.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/codec.h"
 
-static void take_text(DBusMessageIter *value, char *field, size_t size)
+/* Where `text` may be cut so that less than `size` bytes are left of it and no character is halved.
+ */
+static size_t whole_length(const char *text, size_t size)
 {
-	const char *text = "";
+	size_t length = strnlen(text, size);
 
-	if (codec_read_string(value, &text)) {
-		snprintf(field, size, "%s", text);
+	if (length < size) {
+		return length;
 	}
+	length = size - 1;
+	while (length > 0 && ((unsigned char)text[length] & 0xc0u) == 0x80u) {
+		length--;
+	}
+	return length;
 }
 
-static long long take_time(DBusMessageIter *value)
+bool record_text(DBusMessageIter *value, char *ret_text, size_t size)
+{
+	const char *text = NULL;
+
+	if (!codec_read_string(value, &text)) {
+		return false;
+	}
+	size_t length = whole_length(text, size);
+
+	memcpy(ret_text, text, length);
+	ret_text[length] = '\0';
+	return true;
+}
+
+bool record_id(DBusMessageIter *value, char ret_id[static SPAREKEY_ID_SIZE])
+{
+	const char *path = NULL;
+	const char *slash = NULL;
+
+	if (!codec_read_path(value, &path)) {
+		return false;
+	}
+	slash = strrchr(path, '/');
+	snprintf(ret_id, SPAREKEY_ID_SIZE, "%.23s", slash != NULL ? slash + 1 : path);
+	return true;
+}
+
+static int64_t number_of(DBusMessageIter *value)
 {
 	uint64_t number = 0;
 
-	return codec_read_uint64(value, &number) ? (long long)number : 0;
+	return codec_read_uint64(value, &number) && number <= INT64_MAX ? (int64_t)number : 0;
 }
 
-static void take_scopes(DBusMessageIter *value, struct sparekey_password *password)
+void record_scopes(DBusMessageIter *value, struct sparekey_scopes *ret_scopes)
 {
 	DBusMessageIter item;
 
-	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY ||
-	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_STRING) {
+	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY) {
 		return;
 	}
 	dbus_message_iter_recurse(value, &item);
-	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_STRING &&
-	       password->scopes_count < SPAREKEY_SCOPES_MAX;
-	     dbus_message_iter_next(&item)) {
-		take_text(&item, password->scopes[password->scopes_count++], SPAREKEY_SCOPE_BYTES);
+	while (ret_scopes->count < SPAREKEY_SCOPES_MAX &&
+	       record_text(&item, ret_scopes->names[ret_scopes->count], SPAREKEY_SCOPE_SIZE)) {
+		ret_scopes->count++;
+		dbus_message_iter_next(&item);
 	}
 }
 
-static int take_text_entry(struct sparekey_password *password, const char *key,
-                           DBusMessageIter *value)
+static void take_uses(DBusMessageIter *value, struct sparekey_password *password)
 {
-	if (strcmp(key, "Id") == 0 || strcmp(key, "id") == 0) {
-		take_text(value, password->id, sizeof(password->id));
-	} else if (strcmp(key, "Label") == 0 || strcmp(key, "label") == 0) {
-		take_text(value, password->label, sizeof(password->label));
-	} else if (strcmp(key, "Account") == 0 || strcmp(key, "account") == 0) {
-		take_text(value, password->account, sizeof(password->account));
-	} else if (strcmp(key, "Scopes") == 0 || strcmp(key, "scopes") == 0) {
-		take_scopes(value, password);
-	} else if (strcmp(key, "LastUsedScope") == 0) {
-		take_text(value, password->last_used_scope, sizeof(password->last_used_scope));
-	} else if (strcmp(key, "LastUsedFrom") == 0) {
-		take_text(value, password->last_used_from, sizeof(password->last_used_from));
+	DBusMessageIter item;
+	DBusMessageIter pair;
+
+	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY ||
+	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_DICT_ENTRY) {
+		return;
 	}
-	return 0;
+	dbus_message_iter_recurse(value, &item);
+	while (dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_DICT_ENTRY &&
+	       password->uses_count < SPAREKEY_SCOPES_MAX) {
+		struct sparekey_use *use = &password->uses[password->uses_count];
+
+		dbus_message_iter_recurse(&item, &pair);
+		if (record_text(&pair, use->scope, sizeof(use->scope)) &&
+		    dbus_message_iter_next(&pair) && codec_read_uint64(&pair, &use->count)) {
+			password->uses_count++;
+		}
+		dbus_message_iter_next(&item);
+	}
 }
 
-static int take_entry(void *data, const char *key, DBusMessageIter *value)
+static void take_state(DBusMessageIter *value, struct sparekey_password *password)
 {
-	struct sparekey_password *password = data;
 	uint32_t state = 0;
 
-	if (strcmp(key, "State") == 0 && codec_read_uint32(value, &state)) {
+	if (codec_read_uint32(value, &state) && state <= SPAREKEY_DAMAGED) {
 		password->state = (enum sparekey_state)state;
-	} else if (strcmp(key, "CreatedAt") == 0) {
-		password->created_at = take_time(value);
-	} else if (strcmp(key, "ExpiresAt") == 0 || strcmp(key, "expires_at") == 0) {
-		password->expires_at = take_time(value);
-	} else if (strcmp(key, "LastUsedAt") == 0) {
-		password->last_used_at = take_time(value);
-	} else if (strcmp(key, "UseCount") == 0) {
-		password->use_count = (unsigned long long)take_time(value);
-	} else {
-		return take_text_entry(password, key, value);
+	}
+}
+
+/* Where each property goes: a text by offset and size, a time by offset, or by its own function. */
+struct field {
+	const char *name;
+	size_t offset;
+	size_t size; /* 0: a time or count of 64 bits */
+	void (*take)(DBusMessageIter *value, struct sparekey_password *password);
+};
+
+static void take_scopes(DBusMessageIter *value, struct sparekey_password *password)
+{
+	record_scopes(value, &password->scopes);
+}
+
+#define TEXT(name, field)                                                                          \
+	{                                                                                          \
+		name, offsetof(struct sparekey_password, field),                                   \
+			sizeof(((struct sparekey_password *)NULL)->field), NULL                    \
+	}
+#define NUMBER(name, field)                                                                        \
+	{                                                                                          \
+		name, offsetof(struct sparekey_password, field), 0, NULL                           \
+	}
+
+static const struct field fields[] = {
+	TEXT("Id", id),
+	TEXT("Label", label),
+	TEXT("Account", account),
+	TEXT("LastUsedScope", last_used_scope),
+	TEXT("LastUsedFrom", last_used_from),
+	NUMBER("CreatedAt", created_at),
+	NUMBER("ExpiresAt", expires_at),
+	NUMBER("LastUsedAt", last_used_at),
+	NUMBER("UseCount", use_count),
+	{ "State", 0, 0, take_state },
+	{ "Scopes", 0, 0, take_scopes },
+	{ "UseCounts", 0, 0, take_uses },
+};
+
+static int take_property(void *data, const char *key, DBusMessageIter *value)
+{
+	struct sparekey_password *password = data;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const struct field *field = &fields[i];
+		char *at = (char *)password + field->offset;
+
+		if (strcmp(field->name, key) != 0) {
+			continue;
+		}
+		if (field->take != NULL) {
+			field->take(value, password);
+		} else if (field->size > 0) {
+			record_text(value, at, field->size);
+		} else {
+			int64_t number = number_of(value);
+
+			memcpy(at, &number, sizeof(number));
+		}
 	}
 	return 0;
 }
 
-void record_read(DBusMessageIter *dict, struct sparekey_password *ret_password)
+void record_password(DBusMessageIter *dict, struct sparekey_password *ret_password)
 {
 	*ret_password = (struct sparekey_password){ 0 };
-	codec_dict_each(dict, take_entry, ret_password);
+	codec_dict_each(dict, take_property, ret_password);
 }
 
-int record_read_rows(DBusMessage *reply, struct sparekey_list *list, unsigned int *ret_count)
+static int take_detail(void *data, const char *key, DBusMessageIter *value)
 {
-	DBusMessageIter array;
-	DBusMessageIter row;
-	DBusMessageIter field;
-	unsigned int count = 0;
+	struct sparekey_event *event = data;
 
-	if (!dbus_message_has_signature(reply, "a(oa{sv})")) {
-		return SPAREKEY_FAILED;
+	if (strcmp(key, "label") == 0) {
+		record_text(value, event->label, sizeof(event->label));
+	} else if (strcmp(key, "scope") == 0) {
+		record_text(value, event->scope, sizeof(event->scope));
+	} else if (strcmp(key, "remote") == 0) {
+		record_text(value, event->remote, sizeof(event->remote));
+	} else if (strcmp(key, "account") == 0) {
+		record_text(value, event->account, sizeof(event->account));
+	} else if (strcmp(key, "reason") == 0) {
+		record_text(value, event->reason, sizeof(event->reason));
+	} else if (strcmp(key, "count") == 0) {
+		codec_read_uint32(value, &event->count);
+	} else if (strcmp(key, "group") == 0) {
+		codec_read_uint32(value, &event->group);
 	}
-	dbus_message_iter_init(reply, &array);
-	unsigned int more = (unsigned int)dbus_message_iter_get_element_count(&array);
-	struct sparekey_password *rows = reallocarray(list->rows, list->count + (size_t)more + 1,
-	                                              sizeof(*rows));
-
-	if (rows == NULL) {
-		return -ENOMEM;
-	}
-	list->rows = rows;
-	dbus_message_iter_recurse(&array, &row);
-	for (; count < more; count++, dbus_message_iter_next(&row)) {
-		dbus_message_iter_recurse(&row, &field);
-		dbus_message_iter_next(&field);
-		record_read(&field, &list->rows[list->count++]);
-	}
-	*ret_count = count;
 	return 0;
+}
+
+void record_event(DBusMessageIter *row, struct sparekey_event *ret_event)
+{
+	DBusMessageIter field;
+
+	*ret_event = (struct sparekey_event){ 0 };
+	dbus_message_iter_recurse(row, &field);
+	codec_read_int64(&field, &ret_event->serial);
+	dbus_message_iter_next(&field);
+	ret_event->time = number_of(&field);
+	dbus_message_iter_next(&field);
+	record_text(&field, ret_event->kind, sizeof(ret_event->kind));
+	dbus_message_iter_next(&field);
+	record_text(&field, ret_event->id, sizeof(ret_event->id));
+	dbus_message_iter_next(&field);
+	codec_dict_each(&field, take_detail, ret_event);
 }

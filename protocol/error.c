@@ -65,6 +65,8 @@ static const struct outcome outcomes[] = {
 	[SPAREKEY_FAILED] = { DBUS("Failed"), "it failed" },
 	[SPAREKEY_NO_BROKER] = { DBUS("NoReply"),
 	                         "the broker could not be reached or gave no answer" },
+	[SPAREKEY_BAD_SETTINGS] = { DBUS("Spawn.ConfigInvalid"),
+	                            "the broker's settings are wrong" },
 };
 
 #define OUTCOMES (sizeof outcomes / sizeof outcomes[0])
@@ -75,7 +77,7 @@ static const char *const absences[] = {
 	DBUS("NoServer"), DBUS("Timeout"),      DBUS("TimedOut"),
 };
 
-static_assert(OUTCOMES == SPAREKEY_NO_BROKER + 1, "an outcome without a row");
+static_assert(OUTCOMES == SPAREKEY_BAD_SETTINGS + 1, "an outcome without a row");
 
 static bool is_storage_fault(int result)
 {

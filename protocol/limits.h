@@ -22,13 +22,14 @@
 #define LIMIT_BUSY_WAIT_MS                                                                         \
 	2000u /* how long a request waits for another process's lock on the store */
 #define LIMIT_OUTGOING_BYTES 1048576u /* unread answers of a connection before its calls wait */
-#define LIMIT_INCOMING_BYTES 1048576u /* unhandled messages of a connection before it is not read  \
-	                               */
-#define LIMIT_BACKLOG_BYTES 4194304u  /* unread by a peer when a signal comes: it is dropped */
-#define LIMIT_CALLS_PER_CALLER 64u    /* calls under way for one connection */
-#define LIMIT_CALLS 1024u             /* calls under way in all */
-#define LIMIT_PEERS 64u               /* authenticated peer connections of one uid */
-#define LIMIT_PEERS_SILENT 16u        /* peer connections not authenticated yet */
-#define LIMIT_PEER_SILENCE_MS 5000u   /* how long such a one may live */
+#define LIMIT_INCOMING_BYTES                                                                       \
+	1048576u                     /* unhandled messages of a connection before it is not read   \
+	                              */
+#define LIMIT_BACKLOG_BYTES 4194304u /* unread by a peer when a signal comes: it is dropped */
+#define LIMIT_CALLS_PER_CALLER 64u   /* calls under way for one connection */
+#define LIMIT_CALLS 1024u            /* calls under way in all */
+#define LIMIT_PEERS 64u              /* authenticated peer connections of one uid */
+#define LIMIT_PEERS_SILENT 16u       /* peer connections not authenticated yet */
+#define LIMIT_PEER_SILENCE_MS 5000u  /* how long such a one may live */
 
 #endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests under way: made, sent when there is a broker, answered once. Owner: the handle, its
+ * thread.
+ *
+ * libdbus's own pending calls are not used: they take a reply from whoever sends one, and a third
+ * connection of a bus can. Here a reply counts by serial and sender. A call is taken off the list
+ * before its callback runs, so the callback may make, cancel and outlive whatever it likes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "protocol/error.h"
+#include "protocol/names.h"
+
+static void call_free(struct sparekey *sparekey, struct call *call)
+{
+	if (call->message != NULL) {
+		dbus_message_unref(call->message);
+	}
+	if (call->secret_fd >= 0) {
+		epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_DEL, call->secret_fd, NULL);
+		close(call->secret_fd);
+	}
+	answer_free(&call->answer);
+	free(call);
+}
+
+static void unlink_call(struct sparekey *sparekey, const struct call *call)
+{
+	struct call **at = &sparekey->calls;
+
+	while (*at != call) {
+		at = &(*at)->next;
+	}
+	*at = call->next;
+}
+
+static void finish(struct sparekey *sparekey, struct call *call, int result)
+{
+	unlink_call(sparekey, call);
+	call->done(call->data, result, &call->answer);
+	call_free(sparekey, call);
+}
+
+int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *request,
+                    sparekey_done_fn *done, void *data)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	struct call **end = &sparekey->calls;
+	struct itimerspec now = { .it_value = { .tv_nsec = 1 } };
+	int result = 0;
+
+	if (call == NULL) {
+		return -ENOMEM;
+	}
+	result = request_encode(request, &call->message);
+	if (result != 0) {
+		free(call);
+		return client_fail(sparekey, result, "%s", sparekey_strerror(result));
+	}
+	call->operation = request->operation;
+	call->until_ms = client_now_ms() + (uint64_t)sparekey->timeout_ms;
+	call->secret_fd = -1;
+	call->done = done;
+	call->data = data;
+	call->row = request->row;
+	call->row_data = request->row_data;
+	while (*end != NULL) {
+		end = &(*end)->next;
+	}
+	*end = call;
+	timerfd_settime(sparekey->timer_fd, 0, &now, NULL);
+	return 0;
+}
+
+void sparekey_cancel(struct sparekey *sparekey, const void *data)
+{
+	struct call **at = &sparekey->calls;
+
+	while (*at != NULL) {
+		struct call *call = *at;
+
+		if (call->data == data) {
+			*at = call->next;
+			call_free(sparekey, call);
+		} else {
+			at = &call->next;
+		}
+	}
+}
+
+void call_free_all(struct sparekey *sparekey)
+{
+	while (sparekey->calls != NULL) {
+		struct call *call = sparekey->calls;
+
+		sparekey->calls = call->next;
+		call_free(sparekey, call);
+	}
+}
+
+static struct call *first_of(const struct sparekey *sparekey, bool is_sent)
+{
+	struct call *call = sparekey->calls;
+
+	while (call != NULL && (call->serial != 0) != is_sent) {
+		call = call->next;
+	}
+	return call;
+}
+
+/* 0: it is on its way. */
+static int send_one(struct sparekey *sparekey, struct call *call)
+{
+	DBusMessage *message = call->message;
+
+	if (sparekey->owner[0] != '\0' && !dbus_message_set_destination(message, sparekey->owner)) {
+		return -ENOMEM;
+	}
+	if ((call->operation == SPAREKEY_OP_CREATE || dbus_message_contains_unix_fds(message)) &&
+	    !dbus_connection_can_send_type(sparekey->connection, DBUS_TYPE_UNIX_FD)) {
+		return client_fail(sparekey, SPAREKEY_NOT_SUPPORTED,
+		                   "this connection cannot carry descriptors");
+	}
+	if (!dbus_connection_send(sparekey->connection, message, &call->serial)) {
+		return -ENOMEM;
+	}
+	/* The pipe of a secret goes with the message: nothing of it stays here. */
+	dbus_message_unref(message);
+	call->message = NULL;
+	return 0;
+}
+
+void call_send_waiting(struct sparekey *sparekey)
+{
+	struct call *call = first_of(sparekey, false);
+
+	if (call == NULL) {
+		return;
+	}
+	if (sparekey->stage == REACH_DOWN) {
+		reach_begin(sparekey);
+	}
+	while (sparekey->stage == REACH_UP && (call = first_of(sparekey, false)) != NULL) {
+		int result = call->operation == SPAREKEY_OP_REACH ? 0 : send_one(sparekey, call);
+
+		if (result < 0) {
+			client_fail(sparekey, result, "%s", sparekey_strerror(result));
+		}
+		if (result != 0 || call->operation == SPAREKEY_OP_REACH) {
+			finish(sparekey, call, result);
+		}
+	}
+}
+
+/* Those that are there when it begins: what their callbacks ask for anew is another matter. */
+void call_fail_all(struct sparekey *sparekey, int result, bool sent_only)
+{
+	char error[ERROR_BYTES];
+	struct call *failed = NULL;
+	struct call **end = &failed;
+	struct call **at = &sparekey->calls;
+
+	memcpy(error, sparekey->error, sizeof(error));
+	while (*at != NULL) {
+		struct call *call = *at;
+
+		if (sent_only && call->serial == 0) {
+			at = &call->next;
+			continue;
+		}
+		*at = call->next;
+		call->next = NULL;
+		*end = call;
+		end = &call->next;
+	}
+	while (failed != NULL) {
+		struct call *call = failed;
+
+		failed = call->next;
+		client_fail(sparekey, result, "%s", error);
+		call->done(call->data, result, &call->answer);
+		call_free(sparekey, call);
+	}
+}
+
+static int error_result(struct sparekey *sparekey, DBusMessage *reply)
+{
+	const char *text = NULL;
+	enum sparekey_error result = error_from_name(dbus_message_get_error_name(reply));
+
+	if (!dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID) ||
+	    text[0] == '\0') {
+		text = error_text(result);
+	}
+	return client_fail(sparekey, (int)result, "%s", text);
+}
+
+/* On a bus anybody can send anything; what counts comes from the broker, or from the bus about it.
+ */
+static bool is_from_broker(const struct sparekey *sparekey, DBusMessage *message)
+{
+	if (!sparekey->is_bus) {
+		return true;
+	}
+	return dbus_message_has_sender(message, sparekey->owner) ||
+	       (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR &&
+	        dbus_message_has_sender(message, DBUS_SERVICE_DBUS));
+}
+
+/* The bus says that its name has gone from the broker we talk to. */
+static bool is_farewell(const struct sparekey *sparekey, DBusMessage *message)
+{
+	const char *name = NULL;
+	const char *before = NULL;
+	const char *after = NULL;
+
+	return sparekey->stage == REACH_UP &&
+	       dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged") &&
+	       dbus_message_has_sender(message, DBUS_SERVICE_DBUS) &&
+	       dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_STRING,
+	                             &before, DBUS_TYPE_STRING, &after, DBUS_TYPE_INVALID) &&
+	       strcmp(name, NAME_BROKER) == 0 && strcmp(before, sparekey->owner) == 0;
+}
+
+static struct call *call_of(const struct sparekey *sparekey, dbus_uint32_t serial)
+{
+	struct call *call = serial != 0 ? sparekey->calls : NULL;
+
+	while (call != NULL && (call->serial != serial || call->is_answered)) {
+		call = call->next;
+	}
+	return call;
+}
+
+static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *message)
+{
+	int result = 0;
+
+	if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR) {
+		result = error_result(sparekey, message);
+	} else {
+		result = answer_read(sparekey, call, message);
+	}
+	call->is_answered = true;
+	if (result != 0 || call->secret_fd < 0) {
+		finish(sparekey, call, result);
+		return;
+	}
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = call->secret_fd };
+
+	if (epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, call->secret_fd, &event) < 0) {
+		finish(sparekey, call, client_fail(sparekey, -errno, "%s", strerrordesc_np(errno)));
+	}
+}
+
+void call_message(struct sparekey *sparekey, DBusMessage *message)
+{
+	struct call *call = NULL;
+
+	switch (dbus_message_get_type(message)) {
+	case DBUS_MESSAGE_TYPE_METHOD_RETURN:
+	case DBUS_MESSAGE_TYPE_ERROR:
+		call = call_of(sparekey, dbus_message_get_reply_serial(message));
+		if (call != NULL && is_from_broker(sparekey, message)) {
+			answered(sparekey, call, message);
+		}
+		break;
+	case DBUS_MESSAGE_TYPE_SIGNAL:
+		if (is_from_broker(sparekey, message)) {
+			news_message(sparekey, message);
+		} else if (is_farewell(sparekey, message)) {
+			reach_lost(sparekey);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* An empty pipe means that somebody else has taken it. */
+static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_t count)
+{
+	if (count < 0) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "the secret could not be read: revoke %s", call->answer.id);
+	}
+	if (sparekey_secret_length(call->answer.secret) == 0) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "somebody else took the secret: revoke %s", call->answer.id);
+	}
+	return 0;
+}
+
+void call_secret_ready(struct sparekey *sparekey, int fd)
+{
+	struct call *call = sparekey->calls;
+	ssize_t count = 0;
+
+	while (call != NULL && call->secret_fd != fd) {
+		call = call->next;
+	}
+	if (call == NULL) {
+		return;
+	}
+	do {
+		count = secret_read_some(client_secret(call->answer.secret), fd);
+	} while (count > 0);
+	if (count != -EAGAIN) {
+		finish(sparekey, call, end_secret(sparekey, call, count));
+	}
+}
+
+void call_expire(struct sparekey *sparekey, uint64_t now_ms)
+{
+	struct call *call = sparekey->calls;
+
+	while (call != NULL) {
+		if (call->until_ms <= now_ms) {
+			finish(sparekey, call,
+			       client_fail(sparekey, SPAREKEY_NO_BROKER,
+			                   "the broker gave no answer in time"));
+			call = sparekey->calls; /* the callback may have changed the list */
+		} else {
+			call = call->next;
+		}
+	}
+}
+
+uint64_t call_due_ms(const struct sparekey *sparekey)
+{
+	uint64_t due_ms = UINT64_MAX;
+
+	for (const struct call *call = sparekey->calls; call != NULL; call = call->next) {
+		due_ms = call->until_ms < due_ms ? call->until_ms : due_ms;
+		/* Made by a callback of this very turn: it is sent in the next one. */
+		if (call->serial == 0 &&
+		    (sparekey->stage == REACH_DOWN || sparekey->stage == REACH_UP)) {
+			due_ms = 0;
+		}
+	}
+	return due_ms;
+}
