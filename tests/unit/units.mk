@@ -34,3 +34,6 @@ unit_store_damage := $(unit_store)
 unit_store_fault := $(unit_store) tests/support/store_shim.c
 unit_store_kill := $(unit_store)
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
+
+# cli
+unit_when := cli/when.c
