@@ -116,6 +116,21 @@ static int confirm(const struct cli *cli, const struct wanted *wanted, unsigned 
 	return 0;
 }
 
+static int ask_for(const struct cli *cli, const struct wanted *wanted,
+                   const struct sparekey_password *rows, unsigned int count)
+{
+	if (count == 0) {
+		return say_error(EXIT_NO, NULL, "nothing matches");
+	}
+	if (!wanted->dry_run) {
+		return confirm(cli, wanted, count);
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		say_would(cli, &rows[i]);
+	}
+	return 0;
+}
+
 static int revoke_matching(struct cli *cli, struct wanted *wanted)
 {
 	struct sparekey_list list = { NULL, 0 };
@@ -133,15 +148,7 @@ static int revoke_matching(struct cli *cli, struct wanted *wanted)
 			list.rows[count++] = list.rows[i];
 		}
 	}
-	if (count == 0) {
-		code = say_error(EXIT_NO, NULL, "nothing matches");
-	} else if (wanted->dry_run) {
-		for (unsigned int i = 0; i < count; i++) {
-			say_would(cli, &list.rows[i]);
-		}
-	} else {
-		code = confirm(cli, wanted, count);
-	}
+	code = ask_for(cli, wanted, list.rows, count);
 	if (code == 0 && cli->json) {
 		output_json_passwords(list.rows, count);
 	}
