@@ -164,7 +164,7 @@ static bool harden(void)
 {
 	static const struct rlimit no_core = { 0, 0 };
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
 	       secret_start() == 0;
 }
@@ -222,7 +222,7 @@ int main(int argc, char **argv)
 	int code = 0;
 	int letter = 0;
 
-	setlocale(LC_ALL, "");
+	(void)setlocale(LC_ALL, "");
 	if (!harden()) {
 		return say_error(EXIT_BUG, NULL, "this process cannot be hardened");
 	}

@@ -86,7 +86,7 @@ static int check_label(struct cli *cli, const struct wanted *wanted, const char 
 	char id[24];
 	struct sparekey_password found;
 
-	if (strlen(text) > 4 * LIMIT_LABEL_BYTES || label_read(text, label) != 0) {
+	if (strlen(text) > (size_t)4 * LIMIT_LABEL_BYTES || label_read(text, label) != 0) {
 		return say_error(EXIT_BAD_DATA,
 		                 "1 to 255 bytes, without control or direction characters.",
 		                 "not a label: \"%.200s\"", shown(text, room));
