@@ -152,7 +152,7 @@ static bool harden(void)
 {
 	static const struct rlimit no_core = { 0, 0 };
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0;
 }
 
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 
-	setlocale(LC_ALL, "");
+	(void)setlocale(LC_ALL, "");
 	unsetenv("POSIXLY_CORRECT"); /* options after labels are options wherever we run */
 	opterr = 0;
 	if (!open_streams() || !harden()) {

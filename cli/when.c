@@ -18,8 +18,8 @@ struct unit {
 	long long seconds;
 };
 
-static const struct unit units[] = { { 's', 1 },     { 'm', 60 },        { 'h', 3600 },
-	                             { 'd', 86400 }, { 'w', 7 * 86400 }, { 'y', 365LL * 86400 } };
+static const struct unit units[] = { { 's', 1 },     { 'm', 60 },          { 'h', 3600 },
+	                             { 'd', 86400 }, { 'w', 7LL * 86400 }, { 'y', 365LL * 86400 } };
 
 bool span_read(const char *text, long long *ret_seconds)
 {
@@ -43,17 +43,33 @@ bool span_read(const char *text, long long *ret_seconds)
 	return false;
 }
 
+/* So many digits, and nothing else scanf would take for a number; -1 if they are not. */
+static int digits_read(const char *text, size_t count)
+{
+	int number = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (text[i] < '0' || text[i] > '9') {
+			return -1;
+		}
+		number = number * 10 + (text[i] - '0');
+	}
+	return number;
+}
+
 /* The last second of a local day that exists in the calendar. */
 static bool date_read(const char *text, long long *ret_at)
 {
 	struct tm day = { .tm_isdst = -1, .tm_hour = 23, .tm_min = 59, .tm_sec = 59 };
-	int year = 0;
-	int month = 0;
-	int length = 0;
 
-	if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
-	    sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day.tm_mday, &length) != 3 ||
-	    length != 10) {
+	if (strlen(text) != 10 || text[4] != '-' || text[7] != '-') {
+		return false;
+	}
+	int year = digits_read(text, 4);
+	int month = digits_read(text + 5, 2);
+
+	day.tm_mday = digits_read(text + 8, 2);
+	if (year < 0 || month < 0 || day.tm_mday < 0) {
 		return false;
 	}
 	day.tm_year = year - 1900;
@@ -97,6 +113,44 @@ void when_rfc3339(long long at, char ret_text[static 32])
 	}
 }
 
+struct step {
+	long long seconds;
+	long long
+		least; /* seconds from which it is used: "9 days ago" says more than "1 week ago" */
+	const char *one;
+	const char *many;
+};
+
+static const struct step steps[] = {
+	{ 365LL * 86400, 2 * 365LL * 86400, "year", "years" },
+	{ 30LL * 86400, 2 * 30LL * 86400, "month", "months" },
+	{ 7LL * 86400, 2 * 7LL * 86400, "week", "weeks" },
+	{ 86400, 86400, "day", "days" },
+	{ 3600, 3600, "hour", "hours" },
+	{ 60, 60, "min", "min" },
+};
+
+static void say_apart(long long seconds, bool future, char ret_text[static 32])
+{
+	const char *before = future ? "in " : "";
+	const char *after = future ? "" : " ago";
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (seconds >= steps[i].least) {
+			long long count = seconds / steps[i].seconds;
+
+			snprintf(ret_text, 32, "%s%lld %s%s", before, count,
+			         count == 1 ? steps[i].one : steps[i].many, after);
+			return;
+		}
+	}
+	if (future) {
+		snprintf(ret_text, 32, "in %lld s", seconds);
+	} else {
+		snprintf(ret_text, 32, "just now");
+	}
+}
+
 void when_local(long long at, char ret_text[static 48])
 {
 	time_t time = (time_t)at;
@@ -112,35 +166,11 @@ void when_local(long long at, char ret_text[static 48])
 
 void when_relative(long long at, long long now, char ret_text[static 32])
 {
-	static const struct {
-		long long seconds;
-		const char *one;
-		const char *many;
-	} steps[] = { { 365LL * 86400, "year", "years" }, { 30LL * 86400, "month", "months" },
-		      { 7 * 86400, "week", "weeks" },     { 86400, "day", "days" },
-		      { 3600, "hour", "hours" },          { 60, "min", "min" } };
-	long long apart = at > now ? at - now : now - at;
-
 	if (at == 0) {
 		snprintf(ret_text, 32, "never");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		/* Months begin at two, weeks at two: "9 days ago" says more than "1 week ago". */
-		long long least = i == 1 || i == 2 || i == 0 ? 2 * steps[i].seconds
-		                                             : steps[i].seconds;
-
-		if (apart >= least) {
-			long long count = apart / steps[i].seconds;
-
-			snprintf(ret_text, 32, "%s%lld %s%s", at > now ? "in " : "", count,
-			         count == 1 ? steps[i].one : steps[i].many, at > now ? "" : " ago");
-			return;
-		}
-	}
-	if (at > now) {
-		snprintf(ret_text, 32, "in %lld s", apart);
+	} else if (at > now) {
+		say_apart(at - now, true, ret_text);
 	} else {
-		snprintf(ret_text, 32, "just now");
+		say_apart(now - at, false, ret_text);
 	}
 }

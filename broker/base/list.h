@@ -12,6 +12,7 @@ struct list {
 	struct list *previous;
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of types, members and variables */
 #define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 #define list_each(link, head)                                                                      \
 	for (struct list *link = (head)->next; link != (head); link = link->next)
@@ -19,6 +20,7 @@ struct list {
 #define list_each_safe(link, head)                                                                 \
 	for (struct list *link = (head)->next, *link##_next = link->next; link != (head);          \
 	     link = link##_next, link##_next = link->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_start(struct list *list)
 {

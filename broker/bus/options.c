@@ -47,11 +47,14 @@ static bool read_objects(struct call *call, DBusMessageIter *value, const char *
 	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
 		return false;
 	}
-	call->except = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
-	                      sizeof(*call->except));
-	if (call->except == NULL) {
+	const char **ids = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
+	                          sizeof(*ids));
+
+	if (ids == NULL) {
 		return false;
 	}
+	free(call->except); /* none yet: no table has two of these */
+	call->except = ids;
 	dbus_message_iter_recurse(value, &item);
 	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH;
 	     dbus_message_iter_next(&item)) {

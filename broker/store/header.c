@@ -211,7 +211,7 @@ static int check_content(struct store *store, int fd, const struct stat *status)
 
 static int check_opened(struct store *store, int directory, struct header_file *ret_file)
 {
-	struct stat named;
+	struct stat named = { 0 };
 	struct stat status;
 	int result = check_file(store, directory, DB_FILE, store->path, &named);
 	int fd;

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
+# run-tests: alone
 """The numbered promises of docs/THREATS.md, shown on a real broker from outside."""
 import ctypes
 import os

@@ -42,3 +42,6 @@ unit_store_plan := $(unit_store)
 unit_store_race := $(unit_store)
 UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
+
+# cli
+unit_when := cli/when.c
