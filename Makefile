@@ -5,6 +5,8 @@ VERSION := 0.1.0
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+pkgconfigdir ?= $(libdir)/pkgconfig
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
 sysconfdir ?= $(if $(filter /usr,$(prefix)),/etc,$(prefix)/etc)
@@ -14,7 +16,7 @@ docdir ?= $(datadir)/doc/sparekey
 pamdir ?= $(libdir)/security
 
 # These end up in programs, unit files and shell words, each with a quoting of its own: plain ones only.
-DIRECTORIES := prefix bindir libdir datadir mandir sysconfdir dbusdir systemduserunitdir docdir pamdir
+DIRECTORIES := prefix bindir libdir includedir pkgconfigdir datadir mandir sysconfdir dbusdir systemduserunitdir docdir pamdir
 ODD := ' " ` \ | & ; < > ( ) * ? [ ] { } % @ ! ~ $$ \#
 plain = $(and $(filter 1,$(words $(1))),$(filter /%,$(1)),$(if $(strip $(foreach c,$(ODD),$(findstring $(c),$(1)))),,yes))
 $(foreach d,$(DIRECTORIES),$(if $(call plain,$($(d))),,$(error $(d)="$($(d))": an absolute path without blanks and \
@@ -24,6 +26,7 @@ CC ?= cc
 BUILD ?= build/release
 PKGS_BROKER := libargon2 libsodium dbus-1 sqlite3 inih libutf8proc
 PKGS_CLI := libsodium dbus-1 jansson libutf8proc
+PKGS_CLIENT := libsodium dbus-1 libutf8proc
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wstrict-prototypes \
 	-Wmissing-prototypes -Wswitch-enum -Wvla -Wformat=2 -Wnull-dereference
@@ -43,7 +46,7 @@ CLI := $(wildcard cli/*.c)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-all: $(BUILD)/sparekeyd $(BUILD)/sparekey
+all: $(BUILD)/sparekeyd $(BUILD)/sparekey $(BUILD)/libsparekey.so
 
 # What everything was built with. Another prefix, compiler or flag makes all of it anew, so that no `make install` can put
 # programs in place that look for each other somewhere else.
@@ -79,9 +82,22 @@ $(BUILD)/sparekeyd: $(call objects,$(BROKER) $(PROTOCOL)) $(BUILD)/obj/gen/intro
 $(BUILD)/sparekey: $(call objects,$(CLI) $(CLIENT) $(PROTOCOL))
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_CLI))
 
+# The library. The tool holds the same objects in itself, so that it needs no path to find one.
+SONAME := libsparekey.so.0
+$(call objects,$(CLIENT) $(PROTOCOL)): PIC := -fPIC
+$(BUILD)/$(SONAME): $(call objects,$(CLIENT) $(PROTOCOL)) client/libsparekey.map
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -fPIC -shared -Wl,-soname,$(SONAME) -Wl,--version-script=client/libsparekey.map \
+		-Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o,$^) $(shell pkg-config --libs $(PKGS_CLIENT))
+$(BUILD)/libsparekey.so: $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+# A program on the library alone, for the tests of it.
+$(BUILD)/probe: $(BUILD)/obj/tests/support/probe.o $(BUILD)/libsparekey.so
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $< -L$(BUILD) -lsparekey
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/configuration
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(PIC) -MMD -MP -c -o $@ $<
 
 # Unit tests: tests/unit/test_X.c and the objects units.mk names for it, nothing more.
 include tests/unit/units.mk
@@ -112,7 +128,7 @@ INTEGRATION := $(wildcard tests/integration/test_*.py)
 run-units: units
 	@$(RUN) --unit $(UNITS) $(call or_failed,"units: run-tests")
 
-run-integration: all
+run-integration: all $(BUILD)/probe
 	@SPAREKEY_BUILD=$(BUILD) $(if $(SANITIZER),SPAREKEY_SANITIZER=1) $(RUN) --timeout 600 --python $(INTEGRATION) \
 		$(call or_failed,"integration: run-tests")
 
@@ -204,19 +220,25 @@ judged: $(call objects,$(JUDGED))
 # directories that exist keep their modes.
 $(BUILD)/%: dbus/%.in $(BUILD)/configuration
 	sed 's|@bindir@|$(bindir)|g' $< > $@
+$(BUILD)/libsparekey.pc: client/libsparekey.pc.in $(BUILD)/configuration
+	sed 's|@prefix@|$(prefix)|g; s|@libdir@|$(libdir)|g; s|@includedir@|$(includedir)|g; s|@version@|$(VERSION)|g' $< > $@
 $(BUILD)/sparekeyd.8: man/sparekeyd.8 $(BUILD)/configuration
 	sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
 $(BUILD)/sparekey.conf: docs/sparekey.conf $(BUILD)/configuration
 	sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
 
-GENERATED := $(addprefix $(BUILD)/,org.sparekey.Broker1.service sparekeyd.service sparekeyd.8 sparekey.conf)
+GENERATED := $(addprefix $(BUILD)/,libsparekey.pc org.sparekey.Broker1.service sparekeyd.service sparekeyd.8 sparekey.conf)
 DOCS := README.md LICENSE docs/THREATS.md $(BUILD)/sparekey.conf
 to = $(call quoted,$(DESTDIR)$(1))
 
 install: all $(GENERATED)
-	umask 022 && mkdir -p $(call to,$(bindir)) $(call to,$(dbusdir)/interfaces) $(call to,$(dbusdir)/services) \
+	umask 022 && mkdir -p $(call to,$(bindir)) $(call to,$(libdir)) $(call to,$(includedir)) $(call to,$(pkgconfigdir)) $(call to,$(dbusdir)/interfaces) $(call to,$(dbusdir)/services) \
 		$(call to,$(systemduserunitdir)) $(call to,$(docdir)) $(call to,$(mandir)/man1) $(call to,$(mandir)/man8)
 	install -m 755 $(BUILD)/sparekey $(BUILD)/sparekeyd $(call to,$(bindir))
+	install -m 644 $(BUILD)/$(SONAME) $(call to,$(libdir))
+	ln -sf $(SONAME) $(call to,$(libdir)/libsparekey.so)
+	install -m 644 include/sparekey.h $(call to,$(includedir))
+	install -m 644 $(BUILD)/libsparekey.pc $(call to,$(pkgconfigdir))
 	install -m 644 $(XML) $(call to,$(dbusdir)/interfaces)
 	install -m 644 $(BUILD)/org.sparekey.Broker1.service $(call to,$(dbusdir)/services)
 	install -m 644 $(BUILD)/sparekeyd.service $(call to,$(systemduserunitdir))
@@ -227,6 +249,8 @@ install: all $(GENERATED)
 # Takes away what install puts there and no more; settings and passwords stay.
 uninstall:
 	rm -f $(call to,$(bindir)/sparekey) $(call to,$(bindir)/sparekeyd) \
+		$(call to,$(libdir)/$(SONAME)) $(call to,$(libdir)/libsparekey.so) $(call to,$(includedir)/sparekey.h) \
+		$(call to,$(pkgconfigdir)/libsparekey.pc) \
 		$(foreach file,$(notdir $(XML)),$(call to,$(dbusdir)/interfaces/$(file))) \
 		$(call to,$(dbusdir)/services/org.sparekey.Broker1.service) $(call to,$(systemduserunitdir)/sparekeyd.service) \
 		$(call to,$(mandir)/man1/sparekey.1) $(call to,$(mandir)/man8/sparekeyd.8) \

@@ -9,6 +9,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 /*
  * libsparekey: app-specific passwords for programs. Make, verify, list and revoke them, at the
@@ -456,6 +459,9 @@ typedef void sparekey_news_fn(void *data, const struct sparekey_news *news);
 /* Has `told` called with news from now on; NULL ends it. Before the first request. */
 void sparekey_listen(struct sparekey *sparekey, sparekey_news_fn *told, void *data);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
