@@ -542,7 +542,7 @@ class SideChannels(TestCase):
                     database.execute("UPDATE password SET label = ?", (label,))
                 database.close()
                 identifier = client.paths()[0].rsplit("/", 1)[1]
-                for arguments in (("list",), ("--plain", "list"), ("show", identifier),
+                for arguments in (("list",), ("--plain", "list"), ("--json", "list"), ("show", identifier),
                                   ("revoke", "--dry-run", "--all", "--force")):
                     said = run_tool(broker.home, *arguments)
                     text = said.stdout + said.stderr

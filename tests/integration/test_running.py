@@ -6,11 +6,12 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 import unittest
 
-from support import (AUTHENTICATION_FAILED, MANAGER, NAME, PASSWORD, PATH, SPAREKEYD, VERIFIER, Broker, Bus, Client,
-                     Home, TestCase, locked, run_broker, start, unknown_secret, wait_until)
+from support import (AUTHENTICATION_FAILED, MANAGER, NAME, PASSWORD, PATH, SPAREKEYD, VERIFIER, Broker, Bus, BusError,
+                     Client, Disconnected, Home, TestCase, TimedOut, locked, run_broker, start, unknown_secret, wait_until)
 
 DRIVER = ("/org/freedesktop/DBus", "org.freedesktop.DBus")
 
@@ -334,6 +335,56 @@ class Idle(TestCase):
             self.assertEqual(path.rpartition("/")[2], secret[:5])
             self.assertEqual([row[0] for row in client.list()], [path])
             self.ends(broker, 0.5, 8)
+
+    def test_no_call_is_lost_as_it_goes(self):
+        """Under D-Bus activation: calls that arrive at the very moment it goes are answered, by it or by the next one."""
+        bus = Bus()
+        self.addCleanup(bus.stop)
+        home = Home()
+        self.addCleanup(home.remove)
+        started = os.path.join(home.directory, "started")
+        script = os.path.join(home.directory, "activate")
+        with open(script, "w", encoding="utf-8") as stream:
+            stream.write("#!/bin/sh\n" + "".join(f"export {name}='{value}'\n" for name, value in
+                                                home.environment(bus).items()) +
+                         f"echo x >> {started}\nexec {SPAREKEYD} --address={bus.address} --idle-exit=1 2>>{started}.log\n")
+        os.chmod(script, 0o755)
+        with open(os.path.join(bus.directory, "services", "sparekey.service"), "w", encoding="utf-8") as stream:
+            stream.write(f"[D-BUS Service]\nName={NAME}\nExec={script}\n")
+        with bus.connect() as connection:
+            on_driver(connection, "ReloadConfig")
+        with Client(bus.address, on_bus=True) as client:
+            secret = client.create_inline("Phone")[1]
+        seconds = 12
+        trouble = []
+        counts = []
+
+        def hammer(offset):
+            calls = 0
+            end = time.monotonic() + seconds
+            try:
+                with Client(bus.address, on_bus=True, timeout=20) as client:
+                    while time.monotonic() < end:
+                        # Just before, at, and just after the second of silence is over.
+                        time.sleep(1.0 + offset + (calls % 9 - 4) * 0.002)
+                        if client.verify_inline(secret, record=False)[1]["label"] != "Phone":
+                            trouble.append("another answer")
+                        calls += 1
+            except (BusError, Disconnected, TimedOut, OSError) as error:
+                trouble.append(repr(error))
+            counts.append(calls)
+
+        threads = [threading.Thread(target=hammer, args=(offset,)) for offset in (0.0, 0.001)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(trouble, [])
+        self.assertGreater(sum(counts), seconds)
+        with open(started, encoding="ascii") as stream:
+            times = len(stream.readlines())
+        wait_until(lambda: bus.owner() is None, 8, "the last one to go")
+        self.assertGreater(times, 2, "it never went between the calls")
 
 
 if __name__ == "__main__":
