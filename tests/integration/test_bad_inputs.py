@@ -209,7 +209,8 @@ class Descriptors(SharedBroker):
         other = self.client(self.broker)
         slowest = 0.0
         while time.monotonic() - start < 4.5:
-            os.set_blocking(silent, True)
+            for fd in (silent, endless, theirs.fileno()):
+                os.set_blocking(fd, True)  # of the open file, which the broker shares
             try:
                 os.set_blocking(endless_end, False)
                 os.write(endless_end, b" ")
