@@ -3,12 +3,11 @@
 import os
 import socket
 import tempfile
-import threading
 import time
 import unittest
 
 from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, PATH, VERIFIER,
-                     Broker, BusError, SharedBroker, TestCase, Variant, options, pipe_with, read_all, wait_until)
+                     BusError, SharedBroker, TestCase, Variant, options, pipe_with, wait_until)
 
 BAD_LABELS = {
     "empty": "", "blanks": "   ", "256 bytes": "x" * 256, "256 bytes of two": "ä" * 128, "newline": "a\nb",

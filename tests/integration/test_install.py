@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import NAME, PATH, ROOT, SANITIZER, Client, Home, other_user, become, needs_root, start, wait_until  # noqa: E402
+from support import NAME, ROOT, SANITIZER, Client, Home, other_user, become, needs_root, start, wait_until  # noqa: E402
 
 PROGRAMS = ("bin/sparekey", "bin/sparekeyd")
 UNIT = "lib/systemd/user/sparekeyd.service"

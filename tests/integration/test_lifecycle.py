@@ -5,9 +5,9 @@ import time
 import unittest
 
 from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, LABEL_IN_USE,
-                     LIMIT_EXCEEDED, MANAGER, PASSWORD, PASSWORDS, PATH, UNKNOWN_OBJECT, VERIFIER, WRONG_STATE, Broker,
-                     Bus, SharedBroker, TestCase, Variant, correct, mistyped_secret, options, pipe_with, unknown_secret,
-                     wait_until, wrong_secret)
+                     LIMIT_EXCEEDED, MANAGER, PASSWORDS, PATH, UNKNOWN_OBJECT, VERIFIER, Broker,
+                     Bus, SharedBroker, TestCase, Variant, mistyped_secret, options, unknown_secret,
+                     wrong_secret)
 
 ALIASES = {"imaps": "imap", "pop3s": "pop3", "submission": "smtp", "submissions": "smtp", "managesieve": "sieve",
            "xmpp-client": "xmpp"}

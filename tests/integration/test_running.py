@@ -6,12 +6,10 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 import time
 import unittest
 
-from support import (AUTHENTICATION_FAILED, MANAGER, NAME, PASSWORD, PATH, SPAREKEYD, VERIFIER, Broker, Bus, BusError,
-                     Client, Disconnected, Home, TestCase, TimedOut, locked, run_broker, start, unknown_secret, wait_until)
+from support import (AUTHENTICATION_FAILED, MANAGER, NAME, PASSWORD, PATH, SPAREKEYD, VERIFIER, Broker, Bus, Client, Home, TestCase, locked, run_broker, start, unknown_secret, wait_until)
 
 DRIVER = ("/org/freedesktop/DBus", "org.freedesktop.DBus")
 
