@@ -17,7 +17,9 @@ from support import NAME, ROOT, SANITIZER, Client, Home, other_user, become, nee
 PROGRAMS = ("bin/sparekey", "bin/sparekeyd")
 UNIT = "lib/systemd/user/sparekeyd.service"
 ACTIVATION = f"share/dbus-1/services/{NAME}.service"
-FILES = sorted((*PROGRAMS, UNIT, ACTIVATION, "share/man/man1/sparekey.1", "share/man/man8/sparekeyd.8",
+FILES = sorted((*PROGRAMS, UNIT, ACTIVATION, "share/man/man1/sparekey.1", "share/man/man3/sparekey.3",
+                "share/man/man8/sparekeyd.8", "include/sparekey.h", "lib/libsparekey.so", "lib/libsparekey.so.0",
+                "lib/pkgconfig/libsparekey.pc",
                 *(f"share/dbus-1/interfaces/{NAME}.{name}.xml" for name in ("Manager", "Verifier", "Password")),
                 *(f"share/doc/sparekey/{name}" for name in ("README.md", "LICENSE", "THREATS.md", "sparekey.conf"))))
 
