@@ -121,7 +121,7 @@ int say_end(int code);
 const char *shown(const char *text, char ret_room[static 2048]);
 /* What was typed, cut for an error's line; not escaped. */
 #define BRIEF_COLUMNS 60u
-#define BRIEF_BYTES (4 * BRIEF_COLUMNS)
+#define BRIEF_BYTES ((size_t)4 * BRIEF_COLUMNS)
 const char *brief(const char *text, char ret_room[static BRIEF_BYTES]);
 
 /* resolve.c: a label or an id to a record. 0 or an exit code, said; "Did you mean" when it is close

@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 
 	cli.sparekey = sparekey_free(cli.sparekey);
 	if (cli.ended_by != 0) {
-		signal(cli.ended_by, SIG_DFL);
+		(void)signal(cli.ended_by, SIG_DFL);
 		raise(cli.ended_by);
 	}
 	return code;

@@ -119,10 +119,13 @@ static int read_key(const char *text, char ret_key[static LIMIT_LABEL_KEY_BYTES 
 /* Every label is one, and no two are the same to the broker. */
 static int check_labels(const struct wanted *wanted)
 {
-	char(*keys)[LIMIT_LABEL_KEY_BYTES + 1] = calloc(wanted->count, sizeof(*keys));
+	char(*keys)[LIMIT_LABEL_KEY_BYTES + 1] = calloc((size_t)wanted->count + 1, sizeof(*keys));
 	char room[BRIEF_BYTES];
-	int code = keys != NULL ? 0 : say_no_memory();
+	int code = 0;
 
+	if (keys == NULL) {
+		return say_no_memory();
+	}
 	for (unsigned int i = 0; i < wanted->count && code == 0; i++) {
 		code = read_key(wanted->labels[i], keys[i]);
 		for (unsigned int j = 0; j < i && code == 0; j++) {
@@ -319,7 +322,7 @@ static int make_all(struct cli *cli, struct wanted *wanted)
 	struct signals signals;
 	int result = signals_hold(&signals);
 
-	wanted->made = calloc(wanted->count, sizeof(*wanted->made));
+	wanted->made = calloc((size_t)wanted->count + 1, sizeof(*wanted->made));
 	if (result < 0 || wanted->made == NULL) {
 		return say_no_memory();
 	}

@@ -29,7 +29,7 @@ const char *brief(const char *text, char ret_room[static BRIEF_BYTES])
 
 static void say_line(const char *start, char *text)
 {
-	char room[4 * ERROR_BYTES];
+	char room[(size_t)4 * ERROR_BYTES];
 	size_t length = strlen(text);
 
 	if (length > 0 && text[length - 1] == '\n') {

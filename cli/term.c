@@ -210,6 +210,15 @@ static void set_modes(const struct termios *modes)
 	}
 }
 
+/* Ctrl-Z while a question stands there: the terminal as it was, and the question again after it. */
+static void stop_asking(const char *question, const struct modes *modes)
+{
+	set_modes(modes != NULL ? &modes->before : NULL);
+	signals_stop();
+	set_modes(modes != NULL ? &modes->quiet : NULL);
+	fputs(question, stderr);
+}
+
 /* Until stdin has a line: a Ctrl-C just before read(2) would be lost on a handler, not here. */
 static int wait_for_line(struct cli *cli, struct signals *signals, const char *question,
                          const struct modes *modes)
@@ -228,10 +237,7 @@ static int wait_for_line(struct cli *cli, struct signals *signals, const char *q
 			return EXIT_INTERRUPTED;
 		}
 		if (number == SIGTSTP) {
-			set_modes(modes != NULL ? &modes->before : NULL);
-			signals_stop();
-			set_modes(modes != NULL ? &modes->quiet : NULL);
-			fputs(question, stderr);
+			stop_asking(question, modes);
 		} else if (number == 0 && waits[0].revents != 0) {
 			return 0;
 		}

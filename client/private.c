@@ -209,13 +209,13 @@ static int make_pipe(int ret_ends[2])
 static int start(struct sparekey *sparekey, int fd, const char *program)
 {
 	struct handed handed = { .pid = "" };
-	int errors[2];
+	int errors[2] = { -1, -1 };
 	int result = make_environment(&handed);
 
 	if (result == 0) {
 		result = make_pipe(errors);
 	}
-	if (result < 0) {
+	if (result != 0) {
 		free(handed.environment);
 		return result;
 	}

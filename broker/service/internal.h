@@ -15,6 +15,7 @@
 struct gather;
 struct news;
 struct penalties;
+struct lane;
 
 struct service {
 	struct loop *loop;
@@ -26,7 +27,8 @@ struct service {
 	struct gather *gather;
 	struct news *news;
 	struct penalties *penalties;
-	struct list lanes; /* of callers whose requests wait for a worker, the next in turn first */
+	struct lane
+		*lanes; /* of callers whose requests wait for a worker, the next in turn first */
 	unsigned int hashing; /* requests with the workers */
 	struct list parked;   /* requests that wait for another process's lock, or another's hash */
 	struct loop_timer *retry;
@@ -54,8 +56,8 @@ void hash_stop(struct service *service);
 /* service.c */
 /* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
 void service_check_record(struct store_password *password);
-/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a step
- * or the commit may say so, and the second try finds the reserve freed. */
+/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a
+ * step or the commit may say so, and the second try finds the reserve freed. */
 int service_revoke(struct service *service, int (*change)(struct service *service, void *data),
                    void *data);
 /* Ends a transaction: commits after a result of 0, else rolls back; returns what holds. */

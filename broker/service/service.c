@@ -289,7 +289,6 @@ int service_new(struct loop *loop, const struct settings *settings, struct store
 	service->store = store;
 	service->pool = pool;
 	list_start(&service->parked);
-	list_start(&service->lanes);
 	int result = service_start(service);
 
 	if (result < 0) {
