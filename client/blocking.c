@@ -229,23 +229,25 @@ int sparekey_identify(struct sparekey *sparekey, const struct sparekey_secret *s
 }
 
 struct lines {
-	struct sparekey_events *events;
+	struct sparekey_events events;
 	int result;
 };
 
 static void take_events(const struct sparekey_answer *answer, void *ret)
 {
 	struct lines *lines = ret;
-	struct sparekey_event *rows = calloc((size_t)answer->events.count + 1, sizeof(*rows));
+	unsigned int count = answer->events.count;
 
-	if (rows == NULL) {
+	lines->events.rows = calloc((size_t)count + 1, sizeof(*lines->events.rows));
+	if (lines->events.rows == NULL) {
 		lines->result = -ENOMEM;
 		return;
 	}
-	if (answer->events.count > 0) {
-		memcpy(rows, answer->events.rows, answer->events.count * sizeof(*rows));
+	if (count > 0) {
+		memcpy(lines->events.rows, answer->events.rows,
+		       count * sizeof(*lines->events.rows));
 	}
-	*lines->events = (struct sparekey_events){ rows, answer->events.count };
+	lines->events.count = count;
 }
 
 int sparekey_list_events(struct sparekey *sparekey, int64_t not_before, int64_t before,
@@ -256,16 +258,15 @@ int sparekey_list_events(struct sparekey *sparekey, int64_t not_before, int64_t 
 		                                  .before = before,
 		                                  .id = id,
 		                                  .limit = limit };
-	struct sparekey_events events = { NULL, 0 };
-	struct lines lines = { &events, 0 };
+	struct lines lines = { .result = 0 };
 	int result = client_run(sparekey, &request, take_events, &lines);
 
 	result = result != 0 ? result : lines.result;
 	if (result != 0) {
-		sparekey_events_free(&events);
+		sparekey_events_free(&lines.events);
 		return result;
 	}
-	*ret_events = events;
+	*ret_events = lines.events;
 	return 0;
 }
 

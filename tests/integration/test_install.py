@@ -245,11 +245,11 @@ class Building(Copy):
 
     def test_every_directory_can_be_chosen(self):
         stage = self.stage("chosen")
-        places = {"libdir": "/l", "datadir": "/d", "mandir": "/m", "dbusdir": "/u", "systemduserunitdir": "/y", "docdir": "/o",
+        places = {"libdir": "/l", "includedir": "/i", "pkgconfigdir": "/k", "datadir": "/d", "mandir": "/m", "dbusdir": "/u", "systemduserunitdir": "/y", "docdir": "/o",
                   "pamdir": "/p"}
         chosen = ["prefix=/usr", f"DESTDIR={stage}", *(f"{name}={place}" for name, place in places.items())]
         self.make("install", *chosen)
-        self.assertEqual(sorted(os.listdir(stage)), ["m", "o", "u", "usr", "y"])
+        self.assertEqual(sorted(os.listdir(stage)), ["i", "k", "l", "m", "o", "u", "usr", "y"])
         self.assertEqual(os.listdir(f"{stage}/usr"), ["bin"])
         # Another package's file in a directory of ours is not ours to take away.
         for place in ("o", "usr/bin"):
