@@ -137,7 +137,10 @@ int main(int argc, char **argv)
 	struct command_line line = { .idle_exit = -1 };
 	int result = harden_process();
 
-	if (result < 0 || secret_start() < 0) {
+	if (result == 0) {
+		result = secret_start();
+	}
+	if (result < 0) {
 		fprintf(stderr, "sparekeyd: this process cannot be hardened: %s\n",
 		        strerror(-result));
 		return BROKER_FAULT;

@@ -47,9 +47,9 @@ static int say_changed(struct cli *cli, const char *id, const char *what)
 	int code = say_result(cli, sparekey_get(cli->sparekey, id, &password));
 
 	if (code == 0) {
-		output_changed(cli, what, &password);
+		code = say_end(output_changed(cli, what, &password));
 	}
-	return code == 0 ? say_end(0) : code;
+	return code;
 }
 
 int rename_command(struct cli *cli, int argc, char **argv)
@@ -126,11 +126,10 @@ static int say_scopes(const struct cli *cli, const struct sparekey_password *pas
 	char text[SPAREKEY_SCOPES_MAX * SPAREKEY_SCOPE_SIZE];
 
 	if (cli->json || cli->plain) {
-		output_changed(cli, "", password);
-	} else {
-		scopes_text(&password->scopes, " ", "any", text, sizeof(text));
-		printf("%s\n", text);
+		return say_end(output_changed(cli, "", password));
 	}
+	scopes_text(&password->scopes, " ", "any", text, sizeof(text));
+	printf("%s\n", text);
 	return say_end(0);
 }
 

@@ -18,25 +18,24 @@ static const struct option verify_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static void say_yes(const struct cli *cli, const struct sparekey_verification *right)
+static int say_yes(const struct cli *cli, const struct sparekey_verification *right)
 {
 	char room[2048];
 	char scopes[SPAREKEY_SCOPES_MAX * (SPAREKEY_SCOPE_SIZE + 1)];
 
 	if (cli->json) {
-		json_t *answer = json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", right->id,
-		                           "label", right->label, "scopes",
-		                           scopes_json(&right->scopes));
-
-		json_dumpf(answer, stdout, JSON_ENSURE_ASCII);
-		putchar('\n');
-		json_decref(answer);
-	} else if (cli->plain) {
+		return output_json(json_pack("{s:b, s:s, s:s, s:o}", "verified", 1, "id", right->id,
+		                             "label", right->label, "scopes",
+		                             scopes_json(&right->scopes)),
+		                   0);
+	}
+	if (cli->plain) {
 		scopes_text(&right->scopes, ",", "", scopes, sizeof(scopes));
 		printf("true\t%s\t%s\t%s\n", right->id, shown(right->label, room), scopes);
 	} else {
 		say_done(cli, "Yes: %s \"%s\".\n", right->id, shown(right->label, room));
 	}
+	return EXIT_DONE;
 }
 
 static void say_no(const struct cli *cli)
@@ -74,8 +73,7 @@ static int verify(struct cli *cli, const struct sparekey_secret *secret, const c
 	if (result != 0) {
 		return say_result(cli, result);
 	}
-	say_yes(cli, &right);
-	return say_end(0);
+	return say_end(say_yes(cli, &right));
 }
 
 static int read_verify_option(int letter, const char **ret_scope, struct sparekey_check *check)
@@ -155,21 +153,19 @@ static void say_identity(const struct cli *cli, const struct sparekey_identity *
 	}
 }
 
-static void json_identity(const struct sparekey_identity *identity)
+static int json_identity(const struct sparekey_identity *identity)
 {
 	json_t *answer = json_pack("{s:s}", "result", identity->result);
 
 	if (identity->group != 0) {
-		json_object_set_new(answer, "group", json_integer(identity->group));
+		answer = json_with(answer, "group", json_integer(identity->group));
 	}
 	if (identity->id[0] != '\0') {
-		json_object_set_new(answer, "id", json_string(identity->id));
-		json_object_set_new(answer, "label", json_string(identity->label));
-		json_object_set_new(answer, "state", json_string(state_name(identity->state)));
+		answer = json_with(answer, "id", json_string(identity->id));
+		answer = json_with(answer, "label", json_string(identity->label));
+		answer = json_with(answer, "state", json_string(state_name(identity->state)));
 	}
-	json_dumpf(answer, stdout, JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(answer);
+	return output_json(answer, 0);
 }
 
 /* In the order of the JSON keys; empty where there is none. */
@@ -219,11 +215,14 @@ int which_command(struct cli *cli, int argc, char **argv)
 		return code;
 	}
 	if (cli->json) {
-		json_identity(&identity);
+		code = json_identity(&identity);
 	} else if (cli->plain) {
 		plain_identity(&identity);
 	} else {
 		say_identity(cli, &identity);
 	}
-	return say_end(strcmp(identity.result, "ours") == 0 ? EXIT_DONE : EXIT_NO);
+	if (code == 0 && strcmp(identity.result, "ours") != 0) {
+		code = EXIT_NO;
+	}
+	return say_end(code);
 }

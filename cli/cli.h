@@ -150,17 +150,24 @@ void when_local(long long at, char ret_text[static 48]);
 /* "5 min ago", "in 3 weeks", "never" for 0. */
 void when_relative(long long at, long long now, char ret_text[static 32]);
 
-/* output.c: passwords as JSON, as tab-separated text, as a card. */
-void output_json_password(const struct sparekey_password *password);
-void output_json_passwords(const struct sparekey_password *rows, unsigned int count);
+struct json_t;
+
+/* output.c: passwords as JSON, as tab-separated text, as a card. JSON is written whole or not at
+ * all: 0, or EXIT_BUG after saying that memory ran out. */
+int output_json_password(const struct sparekey_password *password);
+int output_json_passwords(const struct sparekey_password *rows, unsigned int count);
+/* A value, with flags of jansson's, and a newline; lets go of it. NULL: memory ran out. */
+int output_json(struct json_t *value, size_t flags);
+/* An object with one more member; NULL, with both let go, when memory ran out. Takes NULL. */
+struct json_t *json_with(struct json_t *object, const char *name, struct json_t *value);
 /* With the secret as last member, past stdio; no newline. False: it could not be written. */
 bool output_json_secret(const struct sparekey_password *password,
                         const struct sparekey_secret *secret);
 void output_plain_password(const struct sparekey_password *password);
 void output_card(const struct sparekey_password *password);
 /* After a change: the record for --json and --plain, else `what` and its name. */
-void output_changed(const struct cli *cli, const char *what,
-                    const struct sparekey_password *password);
+int output_changed(const struct cli *cli, const char *what,
+                   const struct sparekey_password *password);
 /* A state of the tool's alone: what it has just revoked. */
 #define SPAREKEY_REVOKED ((enum sparekey_state)0x100)
 const char *state_name(enum sparekey_state state);

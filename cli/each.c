@@ -84,7 +84,7 @@ static int act_on_found(struct cli *cli, const struct deed *deed, struct spareke
 	}
 	say_progress(cli, count, count);
 	if (cli->json && code == 0) {
-		output_json_passwords(rows, count);
+		return say_end(output_json_passwords(rows, count));
 	}
 	for (unsigned int i = 0; cli->json && code != 0 && i < done; i++) {
 		say_hint(cli, "%s %s \"%s\".", deed->done, rows[i].id, rows[i].label);

@@ -40,11 +40,12 @@ static void say_stale(const struct cli *cli, const struct sparekey_list *list)
 	}
 }
 
-static void say_list(const struct cli *cli, const struct sparekey_list *list)
+static int say_list(const struct cli *cli, const struct sparekey_list *list)
 {
 	if (cli->json) {
-		output_json_passwords(list->rows, list->count);
-	} else if (cli->plain) {
+		return output_json_passwords(list->rows, list->count);
+	}
+	if (cli->plain) {
 		for (unsigned int i = 0; i < list->count; i++) {
 			output_plain_password(&list->rows[i]);
 		}
@@ -54,6 +55,7 @@ static void say_list(const struct cli *cli, const struct sparekey_list *list)
 		output_table(cli, list);
 		say_stale(cli, list);
 	}
+	return EXIT_DONE;
 }
 
 int list_command(struct cli *cli, int argc, char **argv)
@@ -75,9 +77,9 @@ int list_command(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code;
 	}
-	say_list(cli, &list);
+	code = say_list(cli, &list);
 	sparekey_list_free(&list);
-	return say_end(0);
+	return say_end(code);
 }
 
 int show_command(struct cli *cli, int argc, char **argv)
@@ -97,11 +99,11 @@ int show_command(struct cli *cli, int argc, char **argv)
 		return code;
 	}
 	if (cli->json) {
-		output_json_password(&password);
+		code = output_json_password(&password);
 	} else if (cli->plain) {
 		output_plain_password(&password);
 	} else {
 		output_card(&password);
 	}
-	return say_end(0);
+	return say_end(code);
 }

@@ -45,14 +45,47 @@ void scopes_text(const struct sparekey_scopes *scopes, const char *separator, co
 	}
 }
 
+/* An array with one more element. NULL, and nothing kept of either, when memory ran out: jansson
+ * would give half an answer. */
+static json_t *with_element(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value) != 0) {
+		json_decref(array);
+		return NULL;
+	}
+	return array;
+}
+
+json_t *json_with(json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, value) != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
 json_t *scopes_json(const struct sparekey_scopes *scopes)
 {
 	json_t *names = json_array();
 
 	for (unsigned int i = 0; i < scopes->count; i++) {
-		json_array_append_new(names, json_string(scopes->names[i]));
+		names = with_element(names, json_string(scopes->names[i]));
 	}
 	return names;
+}
+
+int output_json(json_t *value, size_t flags)
+{
+	char *text = value != NULL ? json_dumps(value, flags | JSON_ENSURE_ASCII) : NULL;
+
+	json_decref(value);
+	if (text == NULL) {
+		return say_no_memory();
+	}
+	puts(text);
+	free(text);
+	return EXIT_DONE;
 }
 
 static json_t *json_time(long long at)
@@ -84,25 +117,19 @@ static json_t *json_password(const struct sparekey_password *password)
 	                 (json_int_t)password->use_count, "app_id");
 }
 
-void output_json_passwords(const struct sparekey_password *rows, unsigned int count)
+int output_json_passwords(const struct sparekey_password *rows, unsigned int count)
 {
 	json_t *array = json_array();
 
 	for (unsigned int i = 0; i < count; i++) {
-		json_array_append_new(array, json_password(&rows[i]));
+		array = with_element(array, json_password(&rows[i]));
 	}
-	json_dumpf(array, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(array);
+	return output_json(array, JSON_INDENT(2));
 }
 
-void output_json_password(const struct sparekey_password *password)
+int output_json_password(const struct sparekey_password *password)
 {
-	json_t *object = json_password(password);
-
-	json_dumpf(object, stdout, JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(object);
+	return output_json(json_password(password), 0);
 }
 
 /* The object without its closing brace, then the secret, then the end. */
@@ -219,16 +246,18 @@ void output_card(const struct sparekey_password *password)
 	print_time("Expires    ", password->expires_at, now);
 }
 
-void output_changed(const struct cli *cli, const char *what,
-                    const struct sparekey_password *password)
+int output_changed(const struct cli *cli, const char *what,
+                   const struct sparekey_password *password)
 {
 	char room[2048];
 
 	if (cli->json) {
-		output_json_password(password);
-	} else if (cli->plain) {
+		return output_json_password(password);
+	}
+	if (cli->plain) {
 		output_plain_password(password);
 	} else {
 		say_done(cli, "%s %s \"%s\".\n", what, password->id, shown(password->label, room));
 	}
+	return EXIT_DONE;
 }

@@ -175,14 +175,14 @@ static int keep_ended(struct cli *cli, struct sparekey_list *list)
 	return code;
 }
 
-static void say_rows(const struct cli *cli, const struct sparekey_list *list, const char *what)
+static int say_rows(const struct cli *cli, const struct sparekey_list *list, const char *what)
 {
 	char room[2048];
 
 	if (cli->json) {
-		output_json_passwords(list->rows, list->count);
+		return output_json_passwords(list->rows, list->count);
 	}
-	for (unsigned int i = 0; i < list->count && !cli->json; i++) {
+	for (unsigned int i = 0; i < list->count; i++) {
 		if (cli->plain) {
 			output_plain_password(&list->rows[i]);
 		} else if (what != NULL) {
@@ -190,6 +190,7 @@ static void say_rows(const struct cli *cli, const struct sparekey_list *list, co
 			       shown(list->rows[i].label, room));
 		}
 	}
+	return EXIT_DONE;
 }
 
 /* One transaction by the rule. Between our list and the broker's there is a moment; if they differ,
@@ -213,13 +214,13 @@ static int revoke_list(struct cli *cli, const struct wanted *wanted, struct spar
 	for (unsigned int i = 0; i < list->count; i++) {
 		list->rows[i].state = SPAREKEY_REVOKED;
 	}
-	say_rows(cli, list, NULL);
+	code = say_rows(cli, list, NULL);
 	say_done(cli, "Revoked %u. %s working now.\n", count,
 	         count == 1 ? "It stopped" : "They stopped");
 	if (count > list->count) {
 		say_hint(cli, "%u of them were made at the last moment.", count - list->count);
 	}
-	return say_end(0);
+	return say_end(code);
 }
 
 static int revoke_matching(struct cli *cli, const struct wanted *wanted)
@@ -233,8 +234,7 @@ static int revoke_matching(struct cli *cli, const struct wanted *wanted)
 	if (code == 0 && list.count == 0) {
 		code = say_error(EXIT_NO, NULL, "nothing matches");
 	} else if (code == 0 && wanted->dry_run) {
-		say_rows(cli, &list, "Would revoke");
-		code = say_end(0);
+		code = say_end(say_rows(cli, &list, "Would revoke"));
 	} else if (code == 0) {
 		code = confirm_list(cli, wanted, &list);
 		code = code == 0 ? revoke_list(cli, wanted, &list) : code;

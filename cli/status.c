@@ -9,19 +9,21 @@
 
 #include "cli.h"
 
-static void keep_setting(void *data, const char *name, const char *value)
-{
-	json_object_set_new(data, name, json_string(value));
-}
-
 struct status {
 	char version[64];
 	const char *way;
 	bool is_private;
 	unsigned int count;
 	unsigned int frozen;
-	json_t *settings;
+	json_t *settings; /* NULL: memory ran out */
 };
+
+static void keep_setting(void *data, const char *name, const char *value)
+{
+	struct status *status = data;
+
+	status->settings = json_with(status->settings, name, json_string(value));
+}
 
 static void print_settings(json_t *settings)
 {
@@ -59,22 +61,22 @@ static void print_text(const struct cli *cli, const struct status *status)
 	}
 }
 
-static void print_status(const struct cli *cli, const struct status *status)
+static int print_status(const struct cli *cli, const struct status *status)
 {
 	if (cli->json) {
-		json_t *all = json_pack("{s:s, s:s, s:i, s:O, s:b, s:i}", "version",
-		                        status->version, "reached", status->way, "passwords",
-		                        (int)status->count, "settings", status->settings, "running",
-		                        !status->is_private, "frozen", (int)status->frozen);
-
-		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-		putchar('\n');
-		json_decref(all);
-	} else if (cli->plain) {
+		return output_json(json_pack("{s:s, s:s, s:i, s:O, s:b, s:i}", "version",
+		                             status->version, "reached", status->way, "passwords",
+		                             (int)status->count, "settings", status->settings,
+		                             "running", !status->is_private, "frozen",
+		                             (int)status->frozen),
+		                   JSON_INDENT(2));
+	}
+	if (cli->plain) {
 		printf("%s\t%s\t%u\n", status->version, status->way, status->count);
 	} else {
 		print_text(cli, status);
 	}
+	return EXIT_DONE;
 }
 
 static int count_passwords(struct cli *cli, struct status *status)
@@ -110,15 +112,17 @@ int status_command(struct cli *cli, int argc, char **argv)
 	status.settings = json_object();
 	code = say_result(cli, sparekey_version(cli->sparekey, status.version));
 	if (code == 0) {
-		code = say_result(cli,
-		                  sparekey_settings(cli->sparekey, keep_setting, status.settings));
+		code = say_result(cli, sparekey_settings(cli->sparekey, keep_setting, &status));
+	}
+	if (code == 0 && status.settings == NULL) {
+		code = say_no_memory();
 	}
 	if (code == 0) {
 		code = count_passwords(cli, &status);
 	}
 	if (code == 0) {
-		print_status(cli, &status);
+		code = say_end(print_status(cli, &status));
 	}
 	json_decref(status.settings);
-	return code == 0 ? say_end(0) : code;
+	return code;
 }

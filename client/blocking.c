@@ -11,6 +11,8 @@
 
 #include "client/client.h"
 
+#define NO_MEMORY_MS 10 /* until poll is tried again */
+
 /* One blocking call. Lives on the stack of the call. */
 struct waiter {
 	bool is_done;
@@ -36,7 +38,12 @@ static int turn(struct sparekey *sparekey)
 	struct pollfd ready = { .fd = sparekey->epoll_fd, .events = POLLIN };
 
 	if (poll(&ready, 1, -1) < 0 && errno != EINTR) {
-		return -errno;
+		if (errno != ENOMEM && errno != EAGAIN) {
+			return -errno;
+		}
+		/* For a moment; giving up here would leave what is being done at the other end
+		 * unknown. */
+		(void)poll(NULL, 0, NO_MEMORY_MS);
 	}
 	return sparekey_dispatch(sparekey);
 }

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -47,7 +46,7 @@ static void unlink_call(struct sparekey *sparekey, const struct call *call)
 	*at = call->next;
 }
 
-static void finish(struct sparekey *sparekey, struct call *call, int result)
+void call_finish(struct sparekey *sparekey, struct call *call, int result)
 {
 	unlink_call(sparekey, call);
 	call->done(call->data, result, &call->answer);
@@ -180,7 +179,7 @@ void call_send_waiting(struct sparekey *sparekey)
 			client_fail(sparekey, result, "%s", sparekey_strerror(result));
 		}
 		if (result != 0 || call->operation == SPAREKEY_OP_REACH) {
-			finish(sparekey, call, result);
+			call_finish(sparekey, call, result);
 		}
 	}
 }
@@ -200,7 +199,7 @@ void call_fail_all(struct sparekey *sparekey, int result, bool sent_only)
 			continue;
 		}
 		client_fail(sparekey, result, "%s", error);
-		finish(sparekey, call, result);
+		call_finish(sparekey, call, result);
 		call = sparekey->calls;
 	}
 }
@@ -254,54 +253,6 @@ static struct call *call_of(const struct sparekey *sparekey, dbus_uint32_t seria
 	return call;
 }
 
-/* An empty pipe means that somebody else has taken it. */
-static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_t count)
-{
-	const struct secret *secret = client_secret(call->answer.secret);
-
-	if (count == 0 && secret_length(secret) == 0) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "somebody else took the secret: revoke %s", call->answer.id);
-	}
-	if (count < 0 || secret_length(secret) > LIMIT_SECRET_BYTES ||
-	    memchr(secret_bytes(secret), '\0', secret_length(secret)) != NULL) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "the secret could not be read: revoke %s", call->answer.id);
-	}
-	return 0;
-}
-
-/* Reads what is there, never more: the other end can make the pipe a blocking one at any time. */
-static void read_secret(struct sparekey *sparekey, struct call *call)
-{
-	struct secret *secret = client_secret(call->answer.secret);
-	ssize_t count = 1;
-
-	while (count > 0) {
-		size_t length = secret_length(secret);
-		struct iovec room = { secret_buffer(secret) + length, SECRET_CAPACITY - length };
-
-		count = room.iov_len > 0 ? preadv2(call->secret_fd, &room, 1, -1, RWF_NOWAIT) : -1;
-		if (count > 0) {
-			secret_set_length(secret, length + (size_t)count);
-		}
-	}
-	if (count == 0 || errno != EAGAIN) {
-		finish(sparekey, call, end_secret(sparekey, call, count));
-	}
-}
-
-static void await_secret(struct sparekey *sparekey, struct call *call)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint32_t)call->secret_fd };
-
-	if (epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, call->secret_fd, &event) < 0) {
-		finish(sparekey, call, end_secret(sparekey, call, -1));
-	} else {
-		read_secret(sparekey, call); /* the rest may be gone with the connection */
-	}
-}
-
 static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *message)
 {
 	bool is_error = dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR;
@@ -315,9 +266,9 @@ static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *
 		unlink_call(sparekey, call);
 		call_free(sparekey, call);
 	} else if (result == 0 && call->secret_fd >= 0) {
-		await_secret(sparekey, call);
+		receive_begin(sparekey, call);
 	} else {
-		finish(sparekey, call, result);
+		call_finish(sparekey, call, result);
 	}
 	/* The bus says that the broker we knew is gone. */
 	if (is_error && result == SPAREKEY_NO_BROKER && sparekey->is_bus &&
@@ -350,18 +301,6 @@ void call_message(struct sparekey *sparekey, DBusMessage *message)
 	}
 }
 
-void call_secret_ready(struct sparekey *sparekey, int fd)
-{
-	struct call *call = sparekey->calls;
-
-	while (call != NULL && call->secret_fd != fd) {
-		call = call->next;
-	}
-	if (call != NULL) {
-		read_secret(sparekey, call);
-	}
-}
-
 static int too_late(struct sparekey *sparekey)
 {
 	if (sparekey->stage == REACH_UP || sparekey->stage == REACH_DOWN) {
@@ -378,7 +317,7 @@ void call_expire(struct sparekey *sparekey, uint64_t now_ms)
 
 	while (call != NULL) {
 		if (call->until_ms <= now_ms) {
-			finish(sparekey, call, too_late(sparekey));
+			call_finish(sparekey, call, too_late(sparekey));
 			call = sparekey->calls; /* the callback may have changed the list */
 		} else {
 			call = call->next;

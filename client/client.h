@@ -131,10 +131,15 @@ void call_send_waiting(struct sparekey *sparekey);
  * already. */
 void call_fail_all(struct sparekey *sparekey, int result, bool sent_only);
 void call_message(struct sparekey *sparekey, DBusMessage *message);
-void call_secret_ready(struct sparekey *sparekey, int fd);
 void call_expire(struct sparekey *sparekey, uint64_t now_ms);
 uint64_t call_due_ms(const struct sparekey *sparekey);
 void call_free_all(struct sparekey *sparekey);
+/* Takes it off the list, calls back, frees it. */
+void call_finish(struct sparekey *sparekey, struct call *call, int result);
+
+/* receive.c: reads the secret of a call that is answered otherwise, and ends the call. */
+void receive_begin(struct sparekey *sparekey, struct call *call);
+void receive_ready(struct sparekey *sparekey, int fd);
 
 /* request.c */
 /* The message of a request. SPAREKEY_INVALID_ARGS, -ENOMEM, -errno of pipe2(2). */

@@ -203,7 +203,7 @@ static void take_event(struct sparekey *sparekey, const struct epoll_event *even
 			take_messages(sparekey);
 		}
 	} else if (event->data.u64 <= UINT32_MAX) {
-		call_secret_ready(sparekey, (int)event->data.u64);
+		receive_ready(sparekey, (int)event->data.u64);
 	}
 }
 

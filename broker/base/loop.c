@@ -12,6 +12,8 @@
 
 #include "base/list.h"
 
+#define NO_MEMORY_MS 10 /* until poll is tried again */
+
 struct loop_watch {
 	struct list link;
 	struct loop *loop;
@@ -153,31 +155,41 @@ static int sleep_ms(const struct loop *loop, int timeout_ms)
 	return wait > 86400000u ? 86400000 : (int)wait;
 }
 
-static int fill(struct loop *loop, size_t *ret_count)
+static void make_room(struct loop *loop)
+{
+	size_t room = 2 * loop->watches_count;
+	struct pollfd *polled = loop->polled_room < loop->watches_count
+	                                ? reallocarray(loop->polled, room, sizeof(*polled))
+	                                : NULL;
+
+	if (polled != NULL) {
+		loop->polled = polled;
+		loop->polled_room = room;
+	}
+}
+
+/* How many are to be polled. Without memory for all of them: those that fit, and `ret_all` is
+ * false. */
+static size_t fill(struct loop *loop, bool *ret_all)
 {
 	size_t count = 0;
 
-	if (loop->polled_room < loop->watches_count) {
-		struct pollfd *polled = reallocarray(loop->polled, 2 * loop->watches_count,
-		                                     sizeof(*polled));
-
-		if (polled == NULL) {
-			return -ENOMEM;
-		}
-		loop->polled = polled;
-		loop->polled_room = 2 * loop->watches_count;
-	}
+	make_room(loop);
+	*ret_all = true;
 	list_each(link, &loop->watches) {
 		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
 
 		watch->revents = 0;
-		if (watch->events != 0 && !watch->is_dead) {
-			loop->polled[count++] = (struct pollfd){ .fd = watch->fd,
-				                                 .events = watch->events };
+		if (watch->events == 0 || watch->is_dead) {
+			continue;
 		}
+		if (count == loop->polled_room) {
+			*ret_all = false;
+			break;
+		}
+		loop->polled[count++] = (struct pollfd){ .fd = watch->fd, .events = watch->events };
 	}
-	*ret_count = count;
-	return 0;
+	return count;
 }
 
 /* The order of the watches is that of fill: both walk the same list, to whose end new ones go. */
@@ -221,19 +233,30 @@ static void call_due(struct loop *loop)
 	}
 }
 
+/* The kernel, too, may be short of memory: then poll waits a moment for nothing, which takes none,
+ * and the next turn tries again. */
+static int wait_for(struct loop *loop, size_t count, int wait_ms)
+{
+	if (poll(loop->polled, count, wait_ms) >= 0 || errno == EINTR) {
+		return 0;
+	}
+	if (errno != ENOMEM && errno != EAGAIN) {
+		return -errno;
+	}
+	(void)poll(NULL, 0, NO_MEMORY_MS);
+	return 0;
+}
+
 static int turn(struct loop *loop, int timeout_ms)
 {
-	size_t count = 0;
 	bool has_more = run_hooks(loop);
-	int result = fill(loop, &count);
+	bool all = true;
+	size_t count = fill(loop, &all);
+	int wait_ms = has_more || loop->quit ? 0 : sleep_ms(loop, all ? timeout_ms : NO_MEMORY_MS);
+	int result = wait_for(loop, count, wait_ms);
 
 	if (result < 0) {
 		return result;
-	}
-	int wait = has_more || loop->quit ? 0 : sleep_ms(loop, timeout_ms);
-
-	if (poll(loop->polled, count, wait) < 0) {
-		return errno == EINTR ? 0 : -errno;
 	}
 	spread(loop, count);
 	call_ready(loop);

@@ -101,9 +101,8 @@ static void tell(const struct workers *workers)
 {
 	uint64_t one = 1;
 
-	/* Can only fail when the counter is full: then the loop is told already. */
-	if (write(workers->event_fd, &one, sizeof(one)) < 0) {
-		return;
+	/* Otherwise it can only fail when the counter is full: then the loop is told already. */
+	while (write(workers->event_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
 	}
 }
 

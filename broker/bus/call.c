@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "bus/internal.h"
-#include "protocol/error.h"
 #include "sparekey.h"
 
 int call_say(struct call *call, int result, const char *format, ...)
@@ -118,30 +117,6 @@ static void call_free(struct call *call)
 	door->activity(door->activity_data);
 }
 
-void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what)
-{
-	if (dbus_message_get_no_reply(message)) {
-		return;
-	}
-	const char *text = what[0] != '\0' ? what
-	                                   : error_text(result > 0 ? (enum sparekey_error)result
-	                                                           : SPAREKEY_FAILED);
-	DBusMessage *reply = NULL;
-
-	if (dbus_validate_utf8(text, NULL)) {
-		reply = dbus_message_new_error(message, error_name(result), text);
-	} else {
-		reply = dbus_message_new_error(message, error_name(result),
-		                               "an argument is not valid");
-	}
-	if (reply == NULL || !dbus_connection_send(connection, reply, NULL)) {
-		log_event(LOG_LEVEL_ERROR, "reply-lost", "reason=memory");
-	}
-	if (reply != NULL) {
-		dbus_message_unref(reply);
-	}
-}
-
 static void undone(struct request *request, int result)
 {
 	log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=caller-gone", request->in.id,
@@ -180,7 +155,10 @@ static bool send_reply(struct call *call)
 	is_sent = !call->failed &&
 	          (call->method->encode == NULL || call->method->encode(call, &call->body));
 	if (is_sent && !dbus_message_get_no_reply(call->message)) {
-		is_sent = dbus_connection_send(call->connection, call->reply, NULL);
+		/* Sending writes at once what the socket takes, and so may learn that nobody reads.
+		 */
+		is_sent = dbus_connection_send(call->connection, call->reply, NULL) &&
+		          dbus_connection_get_is_connected(call->connection);
 	}
 	return is_sent;
 }

@@ -85,8 +85,8 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS);
 	dbus_connection_set_max_received_unix_fds(connection, RECEIVED_FDS);
 	dbus_connection_set_max_received_size(connection, (long)LIMIT_INCOMING_BYTES);
-	if (!dbus_connection_add_filter(connection, dispatch_message, link, NULL) ||
-	    watch_connection(door->loop, connection) < 0) {
+	link->is_heard = dbus_connection_add_filter(connection, dispatch_message, link, NULL);
+	if (!link->is_heard || watch_connection(door->loop, connection) < 0) {
 		link_free(link);
 		return -ENOMEM;
 	}
@@ -99,7 +99,10 @@ struct link *link_free(struct link *link)
 	call_abandon_link(link->door, link);
 	list_unlink(&link->link);
 	link->silence = loop_timer_free(link->silence);
-	dbus_connection_remove_filter(link->connection, dispatch_message, link);
+	if (link->is_heard) {
+		/* libdbus aborts the process over one that was never added. */
+		dbus_connection_remove_filter(link->connection, dispatch_message, link);
+	}
 	dbus_connection_close(link->connection);
 	watch_detach_connection(link->connection);
 	dbus_connection_unref(link->connection);

@@ -98,7 +98,9 @@ static int take_pipe(struct inlet *inlet, int fd)
 	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	inlet->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	do {
+		inlet->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	} while (inlet->fd < 0 && errno == EINTR);
 	inlet->way = INLET_REOPENED;
 	if (inlet->fd >= 0) {
 		close(fd);
@@ -164,4 +166,15 @@ struct inlet *inlet_free(struct inlet *inlet)
 	close(inlet->fd);
 	free(inlet);
 	return NULL;
+}
+
+int inlet_descriptor(struct call *call, DBusMessageIter *argument)
+{
+	errno = 0;
+	dbus_message_iter_get_basic(argument, &call->secret_fd); /* a duplicate, or -1 */
+	if (call->secret_fd >= 0) {
+		return 0;
+	}
+	return errno != 0 ? -errno
+	                  : call_say(call, SPAREKEY_INVALID_ARGS, "the descriptor is missing");
 }

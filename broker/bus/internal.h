@@ -27,6 +27,7 @@ struct link {
 	struct door *door;
 	DBusConnection *connection;
 	enum link_kind kind;
+	bool is_heard;              /* its messages come to us: the filter is in place */
 	char name[24];              /* of a peer, as a caller: "#N" */
 	struct loop_timer *silence; /* closes a peer that does not authenticate */
 };
@@ -187,6 +188,8 @@ void call_abandon_name(struct door *door, const char *name);
 void call_abandon_link(struct door *door, const struct link *link);
 int call_say(struct call *call, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* error.c: answers with an outcome or -errno; `what` "": the outcome's own text. */
 void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what);
 
 /* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
@@ -195,6 +198,9 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 int inlet_new(struct call *call, int fd, struct secret *secret,
               void (*done)(struct call *call, int result), struct inlet **ret_inlet);
 struct inlet *inlet_free(struct inlet *inlet);
+/* Takes the descriptor of an argument over into call->secret_fd. -errno: we can have none more;
+ * SPAREKEY_INVALID_ARGS: the message does not bring it. */
+int inlet_descriptor(struct call *call, DBusMessageIter *argument);
 
 /* options.c */
 enum option_kind {

@@ -94,6 +94,8 @@ int door_join(struct door *door, const char *address, void (*lost)(void *data), 
 	int result = link_new(door, connection, LINK_BUS, &door->bus);
 
 	if (result < 0) {
+		log_event(LOG_LEVEL_ERROR, "no-bus", "address=%s error=memory",
+		          log_quote(address, quoted, sizeof(quoted)));
 		return result;
 	}
 	door->lost = lost;

@@ -117,7 +117,11 @@ static bool encode_rows(struct call *call, DBusMessageIter *reply)
 
 static int decode_identify(struct call *call, DBusMessageIter *arguments)
 {
-	dbus_message_iter_get_basic(arguments, &call->secret_fd);
+	int taken = inlet_descriptor(call, arguments);
+
+	if (taken != 0) {
+		return taken;
+	}
 	dbus_message_iter_next(arguments);
 	int result = options_read(call, arguments, NULL, 0, false);
 

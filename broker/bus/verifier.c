@@ -31,7 +31,11 @@ static int decode_rest(struct call *call, DBusMessageIter *arguments)
 
 static int decode_verify_fd(struct call *call, DBusMessageIter *arguments)
 {
-	dbus_message_iter_get_basic(arguments, &call->secret_fd);
+	int taken = inlet_descriptor(call, arguments);
+
+	if (taken != 0) {
+		return taken;
+	}
 	int result = decode_rest(call, arguments);
 
 	return result == 0 ? secret_new(call->door->pool, &call->request.secret) : result;

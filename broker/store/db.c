@@ -189,12 +189,16 @@ static int settle(struct store *store)
 	return result != 0 ? result : schema_check(store);
 }
 
-static bool in_place(const struct store *store)
+/* Whether the file is still the one in its place: 0 or -ESTALE. That it cannot be told is another
+ * matter, for what is stale is opened anew and done again. */
+static int in_place(const struct store *store)
 {
 	struct stat status;
 
-	return lstat(store->path, &status) == 0 && status.st_dev == store->device &&
-	       status.st_ino == store->inode;
+	if (lstat(store->path, &status) != 0) {
+		return errno == ENOENT || errno == ENOTDIR ? -ESTALE : db_errno(errno);
+	}
+	return status.st_dev == store->device && status.st_ino == store->inode ? 0 : -ESTALE;
 }
 
 /* SQLite takes no symbolic link in the directory's path, so it gets the real one. */
@@ -231,7 +235,10 @@ int db_open(struct store *store)
 	store->inode = file.inode;
 	result = connect_file(store);
 	if (result == 0) {
-		result = in_place(store) ? settle(store) : -ESTALE;
+		result = in_place(store);
+	}
+	if (result == 0) {
+		result = settle(store);
 	}
 	if (result != 0) {
 		db_close(store);
@@ -260,7 +267,7 @@ int db_ready(struct store *store)
 		/* A transaction whose connection is gone must not go on in another one. */
 		return store->writing ? -EINVAL : db_open(store);
 	}
-	return in_place(store) ? 0 : -ESTALE;
+	return in_place(store);
 }
 
 int db_ready_to_write(struct store *store)

@@ -14,6 +14,7 @@
 struct shim_file {
 	sqlite3_file base;
 	sqlite3_file *real; /* behind this struct */
+	const char *path;   /* SQLite's, until it is closed */
 };
 
 static struct {
@@ -27,6 +28,8 @@ static struct {
 	const char *reserve;
 	int64_t room;
 	int64_t more;
+	const struct shim_watch *watch;
+	int (*open_directory)(const char *path, int *ret_fd);
 } shim;
 
 void *__real_malloc(size_t size);
@@ -83,9 +86,19 @@ void *__wrap_calloc(size_t count, size_t size)
 
 int __wrap_fsync(int fd)
 {
-	(void)fd;
 	errno = EIO;
-	return fails(SHIM_IO) ? -1 : 0;
+	if (fails(SHIM_IO)) {
+		return -1;
+	}
+	if (shim.watch != NULL) {
+		shim.watch->descriptor_synced(fd);
+	}
+	return 0;
+}
+
+void shim_watch(const struct shim_watch *watch)
+{
+	shim.watch = watch;
 }
 
 static void *memory_malloc(int size)
@@ -101,6 +114,11 @@ static void *memory_realloc(void *old, int size)
 static sqlite3_file *real_of(sqlite3_file *file)
 {
 	return ((struct shim_file *)(void *)file)->real;
+}
+
+static const char *path_of(sqlite3_file *file)
+{
+	return ((struct shim_file *)(void *)file)->path;
 }
 
 static int file_close(sqlite3_file *file)
@@ -149,21 +167,50 @@ static int file_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
 	if (fails(SHIM_FULL) || !has_room(real, offset + size)) {
 		return SQLITE_FULL;
 	}
-	return real->pMethods->xWrite(real, bytes, size, offset);
+	int code = real->pMethods->xWrite(real, bytes, size, offset);
+
+	if (code == SQLITE_OK && shim.watch != NULL) {
+		shim.watch->written(path_of(file), bytes, (size_t)size, (size_t)offset);
+	}
+	return code;
 }
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	sqlite3_file *real = real_of(file);
 
-	return fails(SHIM_IO) ? SQLITE_IOERR_TRUNCATE : real->pMethods->xTruncate(real, size);
+	if (fails(SHIM_IO)) {
+		return SQLITE_IOERR_TRUNCATE;
+	}
+	if (shim.watch != NULL) {
+		shim.watch->cut(path_of(file), (size_t)size);
+	}
+	return real->pMethods->xTruncate(real, size);
 }
 
 static int file_sync(sqlite3_file *file, int flags)
 {
-	(void)file;
-	(void)flags;
-	return fails(SHIM_IO) || fails(SHIM_FULL) ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+	sqlite3_file *real = real_of(file);
+
+	if (fails(SHIM_IO) || fails(SHIM_FULL)) {
+		return SQLITE_IOERR_FSYNC;
+	}
+	if (shim.watch == NULL) {
+		return SQLITE_OK;
+	}
+	shim.watch->synced(path_of(file));
+	return real->pMethods->xSync(real, flags);
+}
+
+/* SQLite's own: opens the directory of a file just made or removed, to sync it at once. */
+static int open_directory(const char *path, int *ret_fd)
+{
+	int code = shim.open_directory(path, ret_fd);
+
+	if (code == SQLITE_OK && shim.watch != NULL) {
+		shim.watch->names_synced(path);
+	}
+	return code;
 }
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *ret_size)
@@ -240,12 +287,18 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
 	(void)vfs;
 	opened->base.pMethods = NULL;
 	opened->real = (void *)(opened + 1);
+	opened->path = path;
 	if (fails(SHIM_IO)) {
 		return SQLITE_CANTOPEN;
 	}
+	bool is_new = path != NULL && access(path, F_OK) != 0;
+
 	code = shim.real->xOpen(shim.real, path, opened->real, flags, ret_flags);
 	if (code == SQLITE_OK) {
 		opened->base.pMethods = &methods;
+	}
+	if (code == SQLITE_OK && is_new && shim.watch != NULL) {
+		shim.watch->made(path);
 	}
 	return code;
 }
@@ -253,8 +306,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync)
 {
 	(void)vfs;
-	(void)sync;
-	return fails(SHIM_IO) ? SQLITE_IOERR_DELETE : shim.real->xDelete(shim.real, path, 0);
+	if (fails(SHIM_IO)) {
+		return SQLITE_IOERR_DELETE;
+	}
+	if (shim.watch == NULL) {
+		return shim.real->xDelete(shim.real, path, 0);
+	}
+	shim.watch->removed(path);
+	return shim.real->xDelete(shim.real, path, sync);
 }
 
 static int vfs_access(sqlite3_vfs *vfs, const char *path, int flags, int *ret_result)
@@ -292,6 +351,13 @@ int shim_start(void)
 	shim.real = sqlite3_vfs_find(NULL);
 	if (code != SQLITE_OK || shim.real == NULL) {
 		return code != SQLITE_OK ? code : SQLITE_ERROR;
+	}
+	shim.open_directory =
+		(int (*)(const char *, int *))shim.real->xGetSystemCall(shim.real, "openDirectory");
+	code = shim.real->xSetSystemCall(shim.real, "openDirectory",
+	                                 (sqlite3_syscall_ptr)open_directory);
+	if (code != SQLITE_OK) {
+		return code;
 	}
 	shim.vfs = *shim.real;
 	shim.vfs.zName = "shim";

@@ -3,6 +3,7 @@
 #define SUPPORT_STORE_SHIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -22,6 +23,20 @@ int shim_start(void);
 void shim_arm(enum shim_fault fault, unsigned int nth, bool sticky);
 /* Ends it; whether anything has failed. */
 bool shim_disarm(void);
+
+/* Told of all that reaches files, once it is done. While one watches, syncs are passed on. */
+struct shim_watch {
+	void (*made)(const char *path);
+	void (*written)(const char *path, const void *bytes, size_t size, size_t at);
+	void (*cut)(const char *path, size_t size);
+	void (*synced)(const char *path);
+	void (*names_synced)(const char *path); /* of the directory that holds it */
+	void (*removed)(const char *path);
+	void (*descriptor_synced)(int fd); /* by the store itself */
+};
+
+/* NULL: nobody. */
+void shim_watch(const struct shim_watch *watch);
 
 /* A disk on which files may grow by `room` bytes in all, and by `more` once `reserve` is gone;
  * NULL: no such disk. */

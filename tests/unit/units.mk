@@ -37,11 +37,13 @@ unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c pro
 unit_store_refusal := $(unit_store)
 unit_store_damage := $(unit_store)
 unit_store_fault := $(unit_store) tests/support/store_shim.c
+unit_store_power := $(unit_store_fault) tests/support/store_power.c tests/support/store_power_log.c
 unit_store_kill := $(unit_store)
 unit_store_plan := $(unit_store)
 unit_store_race := $(unit_store)
 UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
+UNIT_LDFLAGS_store_power := $(UNIT_LDFLAGS_store_fault),--wrap=mkdir,--wrap=mkostemp,--wrap=linkat,--wrap=unlink,--wrap=unlinkat
 
 # cli
 unit_when := cli/when.c
