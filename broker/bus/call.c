@@ -118,27 +118,33 @@ static void call_free(struct call *call)
 	door->activity(door->activity_data);
 }
 
+static bool send_error(DBusConnection *connection, DBusMessage *message, const char *name,
+                       const char *text)
+{
+	DBusMessage *reply = dbus_message_new_error(message, name, text);
+	bool is_sent = reply != NULL && dbus_connection_send(connection, reply, NULL);
+
+	if (reply != NULL) {
+		dbus_message_unref(reply);
+	}
+	return is_sent;
+}
+
+/* Tried twice: who gets no answer waits for it, and an error may itself be what memory has just run
+ * out for. */
 void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what)
 {
-	if (dbus_message_get_no_reply(message)) {
-		return;
-	}
+	const char *name = error_name(result);
 	const char *text = what[0] != '\0' ? what
 	                                   : error_text(result > 0 ? (enum sparekey_error)result
 	                                                           : SPAREKEY_FAILED);
-	DBusMessage *reply = NULL;
 
-	if (dbus_validate_utf8(text, NULL)) {
-		reply = dbus_message_new_error(message, error_name(result), text);
-	} else {
-		reply = dbus_message_new_error(message, error_name(result),
-		                               "an argument is not valid");
+	if (!dbus_validate_utf8(text, NULL)) {
+		text = "an argument is not valid";
 	}
-	if (reply == NULL || !dbus_connection_send(connection, reply, NULL)) {
+	if (!dbus_message_get_no_reply(message) && !send_error(connection, message, name, text) &&
+	    !send_error(connection, message, name, text)) {
 		log_event(LOG_LEVEL_ERROR, "reply-lost", "reason=memory");
-	}
-	if (reply != NULL) {
-		dbus_message_unref(reply);
 	}
 }
 
