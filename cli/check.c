@@ -28,7 +28,7 @@ static void say_yes(const struct cli *cli, const struct sparekey_verification *r
 		                           "label", right->label, "scopes",
 		                           scopes_json(&right->scopes));
 
-		json_dumpf(answer, stdout, 0);
+		json_dumpf(answer, stdout, JSON_ENSURE_ASCII);
 		putchar('\n');
 		json_decref(answer);
 	} else if (cli->plain) {
@@ -167,7 +167,7 @@ static void json_identity(const struct sparekey_identity *identity)
 		json_object_set_new(answer, "label", json_string(identity->label));
 		json_object_set_new(answer, "state", json_string(state_name(identity->state)));
 	}
-	json_dumpf(answer, stdout, 0);
+	json_dumpf(answer, stdout, JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(answer);
 }

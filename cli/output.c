@@ -91,7 +91,7 @@ void output_json_passwords(const struct sparekey_password *rows, unsigned int co
 	for (unsigned int i = 0; i < count; i++) {
 		json_array_append_new(array, json_password(&rows[i]));
 	}
-	json_dumpf(array, stdout, JSON_INDENT(2));
+	json_dumpf(array, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(array);
 }
@@ -100,7 +100,7 @@ void output_json_password(const struct sparekey_password *password)
 {
 	json_t *object = json_password(password);
 
-	json_dumpf(object, stdout, 0);
+	json_dumpf(object, stdout, JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(object);
 }
@@ -110,7 +110,7 @@ bool output_json_secret(const struct sparekey_password *password,
                         const struct sparekey_secret *secret)
 {
 	json_t *object = json_password(password);
-	char *text = json_dumps(object, 0);
+	char *text = json_dumps(object, JSON_ENSURE_ASCII);
 
 	json_decref(object);
 	if (text == NULL) {

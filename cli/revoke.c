@@ -49,6 +49,7 @@ static int read_option(struct wanted *wanted, int letter)
 	switch (letter) {
 	case 'A':
 		wanted->all = true;
+		wanted->filter.all = true;
 		return 0;
 	case 'u':
 		return read_span(wanted, optarg);

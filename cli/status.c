@@ -67,7 +67,7 @@ static void print_status(const struct cli *cli, const struct status *status)
 		                        (int)status->count, "settings", status->settings, "running",
 		                        !status->is_private, "frozen", (int)status->frozen);
 
-		json_dumpf(all, stdout, JSON_INDENT(2));
+		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 		putchar('\n');
 		json_decref(all);
 	} else if (cli->plain) {

@@ -4,11 +4,10 @@
  * broker of another make, or a liar, is told apart from an answer here.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "client/client.h"
 #include "client/record.h"
@@ -23,19 +22,22 @@ static int read_nothing(struct call *call, DBusMessageIter *body)
 	return 0;
 }
 
-/* The pipe is read once it is readable; whoever sends another kind of file could make that block.
- */
+/* Only a pipe can be read without ever waiting for its other end. */
 static int read_created(struct call *call, DBusMessageIter *body)
 {
+	struct stat status;
 	int fd = -1;
 
 	record_id(body, call->answer.id);
 	dbus_message_iter_next(body);
 	dbus_message_iter_get_basic(body, &fd);
-	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		return -EBADF;
+	if (fd < 0) {
+		return SPAREKEY_FAILED;
 	}
 	call->secret_fd = fd;
+	if (fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) {
+		return SPAREKEY_FAILED;
+	}
 	return sparekey_secret_new(&call->answer.secret);
 }
 
@@ -67,6 +69,9 @@ static int read_list(struct call *call, DBusMessageIter *body)
 	DBusMessageIter row;
 	DBusMessageIter field;
 
+	if (count > (int)LIMIT_PAGE_ROWS) {
+		return SPAREKEY_FAILED;
+	}
 	list->rows = calloc((size_t)count + 1, sizeof(*list->rows));
 	if (list->rows == NULL) {
 		return -ENOMEM;
@@ -87,6 +92,9 @@ static int read_events(struct call *call, DBusMessageIter *body)
 	int count = dbus_message_iter_get_element_count(body);
 	DBusMessageIter row;
 
+	if (count > (int)LIMIT_PAGE_ROWS) {
+		return SPAREKEY_FAILED;
+	}
 	events->rows = calloc((size_t)count + 1, sizeof(*events->rows));
 	if (events->rows == NULL) {
 		return -ENOMEM;
@@ -217,15 +225,20 @@ int answer_read(struct sparekey *sparekey, struct call *call, DBusMessage *reply
 {
 	const struct reply *expected = &replies[call->operation];
 	DBusMessageIter body;
+	int result = SPAREKEY_FAILED;
 
-	if (!dbus_message_has_signature(reply, expected->signature)) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "the broker's answer was not understood");
+	if (dbus_message_has_signature(reply, expected->signature)) {
+		dbus_message_iter_init(reply, &body);
+		result = expected->read(call, &body);
 	}
-	dbus_message_iter_init(reply, &body);
-	int result = expected->read(call, &body);
-
-	return result < 0 ? client_fail(sparekey, result, "%s", strerrordesc_np(-result)) : result;
+	if (result == SPAREKEY_FAILED && call->answer.id[0] != '\0') {
+		return client_fail(sparekey, result, "the secret could not be received: revoke %s",
+		                   call->answer.id);
+	}
+	if (result == SPAREKEY_FAILED) {
+		return client_fail(sparekey, result, "the broker's answer was not understood");
+	}
+	return result < 0 ? client_fail(sparekey, result, "%s", sparekey_strerror(result)) : result;
 }
 
 void answer_free(struct sparekey_answer *answer)

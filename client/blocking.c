@@ -14,6 +14,7 @@
 /* One blocking call. Lives on the stack of the call. */
 struct waiter {
 	bool is_done;
+	bool takes_failures; /* what came of it before it failed is wanted too */
 	int result;
 	void (*take)(const struct sparekey_answer *answer, void *ret);
 	void *ret;
@@ -25,7 +26,7 @@ static void waited(void *data, int result, const struct sparekey_answer *answer)
 
 	waiter->is_done = true;
 	waiter->result = result;
-	if (waiter->take != NULL) {
+	if (waiter->take != NULL && (result == 0 || waiter->takes_failures)) {
 		waiter->take(answer, waiter->ret);
 	}
 }
@@ -40,28 +41,34 @@ static int turn(struct sparekey *sparekey)
 	return sparekey_dispatch(sparekey);
 }
 
-/* `take` is called with the answer of a failure too: it is then as far as it came. */
-static int run(struct sparekey *sparekey, const struct sparekey_request *request,
+static int wait_for(struct sparekey *sparekey, const struct sparekey_request *request,
+                    struct waiter *waiter)
+{
+	int result = sparekey_submit(sparekey, request, waited, waiter);
+
+	while (result == 0 && !waiter->is_done) {
+		result = turn(sparekey);
+	}
+	if (!waiter->is_done) {
+		sparekey_cancel(sparekey, waiter);
+		return result;
+	}
+	return waiter->result;
+}
+
+int client_run(struct sparekey *sparekey, const struct sparekey_request *request,
                void (*take)(const struct sparekey_answer *answer, void *ret), void *ret)
 {
 	struct waiter waiter = { .take = take, .ret = ret };
-	int result = sparekey_submit(sparekey, request, waited, &waiter);
 
-	while (result == 0 && !waiter.is_done) {
-		result = turn(sparekey);
-	}
-	if (!waiter.is_done) {
-		sparekey_cancel(sparekey, &waiter);
-		return result;
-	}
-	return waiter.result;
+	return wait_for(sparekey, request, &waiter);
 }
 
 int sparekey_reach(struct sparekey *sparekey)
 {
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_REACH };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }
 
 struct created {
@@ -85,9 +92,16 @@ int sparekey_create(struct sparekey *sparekey, const struct sparekey_wish *wish,
 {
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_CREATE, .wish = wish };
 	struct created created = { ret_id, ret_secret };
+	struct waiter waiter = { .take = take_created, .ret = &created, .takes_failures = true };
 
 	ret_id[0] = '\0';
-	return run(sparekey, &request, take_created, &created);
+	secret_clear(client_secret(ret_secret));
+	int result = wait_for(sparekey, &request, &waiter);
+
+	if (result != 0) {
+		secret_clear(client_secret(ret_secret));
+	}
+	return result;
 }
 
 static void take_id(const struct sparekey_answer *answer, void *ret)
@@ -102,7 +116,7 @@ int sparekey_find(struct sparekey *sparekey, const char *name, const char *accou
 		                                  .name = name,
 		                                  .account = account };
 
-	return run(sparekey, &request, take_id, ret_id);
+	return client_run(sparekey, &request, take_id, ret_id);
 }
 
 static void take_password(const struct sparekey_answer *answer, void *ret)
@@ -114,94 +128,14 @@ int sparekey_get(struct sparekey *sparekey, const char *id, struct sparekey_pass
 {
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_GET, .id = id };
 
-	return run(sparekey, &request, take_password, ret_password);
-}
-
-/* Appends a page to a list. */
-struct page {
-	struct sparekey_list *list;
-	unsigned int count;
-	int result;
-};
-
-static void take_page(const struct sparekey_answer *answer, void *ret)
-{
-	struct page *page = ret;
-	struct sparekey_list *list = page->list;
-	const struct sparekey_list *more = &answer->list;
-	struct sparekey_password *rows = reallocarray(
-		list->rows, (size_t)list->count + more->count + 1, sizeof(*list->rows));
-
-	if (rows == NULL) {
-		page->result = -ENOMEM;
-		return;
-	}
-	list->rows = rows;
-	if (more->count > 0) {
-		memcpy(&rows[list->count], more->rows, more->count * sizeof(*rows));
-	}
-	list->count += more->count;
-	page->count = more->count;
-}
-
-static int add_page(struct sparekey *sparekey, const char *after, unsigned int limit,
-                    struct page *page)
-{
-	const struct sparekey_request request = { .operation = SPAREKEY_OP_LIST,
-		                                  .name = after,
-		                                  .limit = limit };
-	int result = run(sparekey, &request, take_page, page);
-
-	return result != 0 ? result : page->result;
-}
-
-int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned int limit,
-                       struct sparekey_list *ret_list)
-{
-	struct sparekey_list list = { NULL, 0 };
-	struct page page = { .list = &list };
-	int result = add_page(sparekey, after, limit, &page);
-
-	if (result != 0) {
-		sparekey_list_free(&list);
-		return result;
-	}
-	*ret_list = list;
-	return 0;
-}
-
-int sparekey_list(struct sparekey *sparekey, struct sparekey_list *ret_list)
-{
-	struct sparekey_list list = { NULL, 0 };
-	struct page page = { .list = &list };
-	char after[SPAREKEY_ID_SIZE] = "";
-	int result = 0;
-
-	do {
-		result = add_page(sparekey, after, LIMIT_PAGE_ROWS, &page);
-		if (list.count > 0) {
-			memcpy(after, list.rows[list.count - 1].id, sizeof(after));
-		}
-	} while (result == 0 && page.count >= LIMIT_PAGE_ROWS);
-	if (result != 0) {
-		sparekey_list_free(&list);
-		return result;
-	}
-	*ret_list = list;
-	return 0;
-}
-
-void sparekey_list_free(struct sparekey_list *list)
-{
-	free(list->rows);
-	*list = (struct sparekey_list){ NULL, 0 };
+	return client_run(sparekey, &request, take_password, ret_password);
 }
 
 static int run_on(struct sparekey *sparekey, enum sparekey_operation operation, const char *id)
 {
 	const struct sparekey_request request = { .operation = operation, .id = id };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }
 
 int sparekey_revoke(struct sparekey *sparekey, const char *id)
@@ -230,7 +164,7 @@ int sparekey_revoke_all(struct sparekey *sparekey, const struct sparekey_filter 
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_REVOKE_ALL,
 		                                  .filter = filter };
 
-	return run(sparekey, &request, take_count, ret_count);
+	return client_run(sparekey, &request, take_count, ret_count);
 }
 
 int sparekey_rename(struct sparekey *sparekey, const char *id, const char *label)
@@ -239,7 +173,7 @@ int sparekey_rename(struct sparekey *sparekey, const char *id, const char *label
 		                                  .id = id,
 		                                  .name = label };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }
 
 int sparekey_set_scopes(struct sparekey *sparekey, const char *id, const char *const *scopes,
@@ -250,7 +184,7 @@ int sparekey_set_scopes(struct sparekey *sparekey, const char *id, const char *c
 		                                  .scopes = scopes,
 		                                  .scopes_count = count };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }
 
 int sparekey_set_expiry(struct sparekey *sparekey, const char *id, int64_t expires_at)
@@ -259,7 +193,7 @@ int sparekey_set_expiry(struct sparekey *sparekey, const char *id, int64_t expir
 		                                  .id = id,
 		                                  .expires_at = expires_at };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }
 
 static void take_verification(const struct sparekey_answer *answer, void *ret)
@@ -276,8 +210,8 @@ int sparekey_verify(struct sparekey *sparekey, const struct sparekey_secret *sec
 	};
 	struct sparekey_verification unwanted;
 
-	return run(sparekey, &request, take_verification,
-	           ret_verification != NULL ? ret_verification : &unwanted);
+	return client_run(sparekey, &request, take_verification,
+	                  ret_verification != NULL ? ret_verification : &unwanted);
 }
 
 static void take_identity(const struct sparekey_answer *answer, void *ret)
@@ -291,7 +225,7 @@ int sparekey_identify(struct sparekey *sparekey, const struct sparekey_secret *s
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_IDENTIFY,
 		                                  .secret = secret };
 
-	return run(sparekey, &request, take_identity, ret_identity);
+	return client_run(sparekey, &request, take_identity, ret_identity);
 }
 
 struct lines {
@@ -324,7 +258,7 @@ int sparekey_list_events(struct sparekey *sparekey, int64_t not_before, int64_t 
 		                                  .limit = limit };
 	struct sparekey_events events = { NULL, 0 };
 	struct lines lines = { &events, 0 };
-	int result = run(sparekey, &request, take_events, &lines);
+	int result = client_run(sparekey, &request, take_events, &lines);
 
 	result = result != 0 ? result : lines.result;
 	if (result != 0) {
@@ -350,7 +284,7 @@ int sparekey_version(struct sparekey *sparekey, char ret_version[64])
 {
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_VERSION };
 
-	return run(sparekey, &request, take_version, ret_version);
+	return client_run(sparekey, &request, take_version, ret_version);
 }
 
 int sparekey_settings(struct sparekey *sparekey,
@@ -360,5 +294,5 @@ int sparekey_settings(struct sparekey *sparekey,
 		                                  .row = row,
 		                                  .row_data = data };
 
-	return run(sparekey, &request, NULL, NULL);
+	return client_run(sparekey, &request, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -48,22 +49,38 @@ static void finish(struct sparekey *sparekey, struct call *call, int result)
 	call_free(sparekey, call);
 }
 
+/* A handle is of the process that made it: a child would take the parent's answers. */
+static int check(struct sparekey *sparekey, const struct sparekey_request *request,
+                 sparekey_done_fn *done)
+{
+	if (sparekey->process != getpid()) {
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "this handle belongs to another process");
+	}
+	if (request == NULL || done == NULL) {
+		return client_fail(sparekey, SPAREKEY_INVALID_ARGS,
+		                   "a request and a callback are needed");
+	}
+	return 0;
+}
+
 int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *request,
                     sparekey_done_fn *done, void *data)
 {
-	struct call *call = calloc(1, sizeof(*call));
 	struct call **end = &sparekey->calls;
 	struct itimerspec now = { .it_value = { .tv_nsec = 1 } };
-	int result = 0;
+	int result = check(sparekey, request, done);
+	struct call *call = result == 0 ? calloc(1, sizeof(*call)) : NULL;
 
 	if (call == NULL) {
-		return -ENOMEM;
+		return result != 0 ? result : client_fail(sparekey, -ENOMEM, "out of memory");
 	}
 	result = request_encode(request, &call->message);
 	if (result != 0) {
 		free(call);
 		return client_fail(sparekey, result, "%s", sparekey_strerror(result));
 	}
+	call->number = sparekey->calls_made++;
 	call->operation = request->operation;
 	call->until_ms = client_now_ms() + (uint64_t)sparekey->timeout_ms;
 	call->secret_fd = -1;
@@ -79,6 +96,7 @@ int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *re
 	return 0;
 }
 
+/* One whose answer is just being read is freed by who reads it. */
 void sparekey_cancel(struct sparekey *sparekey, const void *data)
 {
 	struct call **at = &sparekey->calls;
@@ -86,11 +104,14 @@ void sparekey_cancel(struct sparekey *sparekey, const void *data)
 	while (*at != NULL) {
 		struct call *call = *at;
 
-		if (call->data == data) {
+		if (call->data != data) {
+			at = &call->next;
+		} else if (call->is_reading) {
+			call->is_cancelled = true;
+			at = &call->next;
+		} else {
 			*at = call->next;
 			call_free(sparekey, call);
-		} else {
-			at = &call->next;
 		}
 	}
 }
@@ -159,34 +180,23 @@ void call_send_waiting(struct sparekey *sparekey)
 	}
 }
 
-/* Those that are there when it begins: what their callbacks ask for anew is another matter. */
+/* Those that are there when it begins: what their callbacks ask for anew is another matter.
+ * Callbacks may cancel others, so each is looked for from the start. */
 void call_fail_all(struct sparekey *sparekey, int result, bool sent_only)
 {
 	char error[ERROR_BYTES];
-	struct call *failed = NULL;
-	struct call **end = &failed;
-	struct call **at = &sparekey->calls;
+	uint64_t end = sparekey->calls_made;
+	struct call *call = sparekey->calls;
 
 	memcpy(error, sparekey->error, sizeof(error));
-	while (*at != NULL) {
-		struct call *call = *at;
-
-		if (sent_only && call->serial == 0) {
-			at = &call->next;
+	while (call != NULL) {
+		if (call->number >= end || call->is_reading || (sent_only && call->serial == 0)) {
+			call = call->next;
 			continue;
 		}
-		*at = call->next;
-		call->next = NULL;
-		*end = call;
-		end = &call->next;
-	}
-	while (failed != NULL) {
-		struct call *call = failed;
-
-		failed = call->next;
 		client_fail(sparekey, result, "%s", error);
-		call->done(call->data, result, &call->answer);
-		call_free(sparekey, call);
+		finish(sparekey, call, result);
+		call = sparekey->calls;
 	}
 }
 
@@ -239,24 +249,75 @@ static struct call *call_of(const struct sparekey *sparekey, dbus_uint32_t seria
 	return call;
 }
 
-static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *message)
+/* An empty pipe means that somebody else has taken it. */
+static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_t count)
 {
-	int result = 0;
+	const struct secret *secret = client_secret(call->answer.secret);
 
-	if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR) {
-		result = error_result(sparekey, message);
-	} else {
-		result = answer_read(sparekey, call, message);
+	if (count == 0 && secret_length(secret) == 0) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "somebody else took the secret: revoke %s", call->answer.id);
 	}
-	call->is_answered = true;
-	if (result != 0 || call->secret_fd < 0) {
-		finish(sparekey, call, result);
-		return;
+	if (count < 0 || secret_length(secret) > LIMIT_SECRET_BYTES ||
+	    memchr(secret_bytes(secret), '\0', secret_length(secret)) != NULL) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "the secret could not be read: revoke %s", call->answer.id);
 	}
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = call->secret_fd };
+	return 0;
+}
+
+/* Reads what is there, never more: the other end can make the pipe a blocking one at any time. */
+static void read_secret(struct sparekey *sparekey, struct call *call)
+{
+	struct secret *secret = client_secret(call->answer.secret);
+	ssize_t count = 1;
+
+	while (count > 0) {
+		size_t length = secret_length(secret);
+		struct iovec room = { secret_buffer(secret) + length, SECRET_CAPACITY - length };
+
+		count = room.iov_len > 0 ? preadv2(call->secret_fd, &room, 1, -1, RWF_NOWAIT) : -1;
+		if (count > 0) {
+			secret_set_length(secret, length + (size_t)count);
+		}
+	}
+	if (count == 0 || errno != EAGAIN) {
+		finish(sparekey, call, end_secret(sparekey, call, count));
+	}
+}
+
+static void await_secret(struct sparekey *sparekey, struct call *call)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint32_t)call->secret_fd };
 
 	if (epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, call->secret_fd, &event) < 0) {
-		finish(sparekey, call, client_fail(sparekey, -errno, "%s", strerrordesc_np(errno)));
+		finish(sparekey, call, end_secret(sparekey, call, -1));
+	} else {
+		read_secret(sparekey, call); /* the rest may be gone with the connection */
+	}
+}
+
+static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *message)
+{
+	bool is_error = dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR;
+	int result = 0;
+
+	call->is_answered = true;
+	call->is_reading = true;
+	result = is_error ? error_result(sparekey, message) : answer_read(sparekey, call, message);
+	call->is_reading = false;
+	if (call->is_cancelled) {
+		unlink_call(sparekey, call);
+		call_free(sparekey, call);
+	} else if (result == 0 && call->secret_fd >= 0) {
+		await_secret(sparekey, call);
+	} else {
+		finish(sparekey, call, result);
+	}
+	/* The bus says that the broker we knew is gone. */
+	if (is_error && result == SPAREKEY_NO_BROKER && sparekey->is_bus &&
+	    sparekey->stage == REACH_UP) {
+		reach_lost(sparekey);
 	}
 }
 
@@ -284,37 +345,26 @@ void call_message(struct sparekey *sparekey, DBusMessage *message)
 	}
 }
 
-/* An empty pipe means that somebody else has taken it. */
-static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_t count)
-{
-	if (count < 0) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "the secret could not be read: revoke %s", call->answer.id);
-	}
-	if (sparekey_secret_length(call->answer.secret) == 0) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "somebody else took the secret: revoke %s", call->answer.id);
-	}
-	return 0;
-}
-
 void call_secret_ready(struct sparekey *sparekey, int fd)
 {
 	struct call *call = sparekey->calls;
-	ssize_t count = 0;
 
 	while (call != NULL && call->secret_fd != fd) {
 		call = call->next;
 	}
-	if (call == NULL) {
-		return;
+	if (call != NULL) {
+		read_secret(sparekey, call);
 	}
-	do {
-		count = secret_read_some(client_secret(call->answer.secret), fd);
-	} while (count > 0);
-	if (count != -EAGAIN) {
-		finish(sparekey, call, end_secret(sparekey, call, count));
+}
+
+static int too_late(struct sparekey *sparekey)
+{
+	if (sparekey->stage == REACH_UP || sparekey->stage == REACH_DOWN) {
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "the broker gave no answer in time");
 	}
+	return client_fail(sparekey, SPAREKEY_NO_BROKER, "no answer in time at \"%.900s\"",
+	                   sparekey->way_text);
 }
 
 void call_expire(struct sparekey *sparekey, uint64_t now_ms)
@@ -323,9 +373,7 @@ void call_expire(struct sparekey *sparekey, uint64_t now_ms)
 
 	while (call != NULL) {
 		if (call->until_ms <= now_ms) {
-			finish(sparekey, call,
-			       client_fail(sparekey, SPAREKEY_NO_BROKER,
-			                   "the broker gave no answer in time"));
+			finish(sparekey, call, too_late(sparekey));
 			call = sparekey->calls; /* the callback may have changed the list */
 		} else {
 			call = call->next;

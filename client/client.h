@@ -12,13 +12,14 @@
 
 /* What the files of this room share; nobody else includes it. */
 
-#define ERROR_BYTES 1200u
-#define WAY_BYTES 300u
+#define ERROR_BYTES 1400u
+#define WAY_BYTES 1024u
 #define WAY_MS 5000u /* to connect and authenticate by one way */
 
 /* How far the way to a broker has been gone. */
 enum reach_stage {
 	REACH_DOWN = 0,   /* nobody wants one */
+	REACH_NEXT,       /* the way in `way` is to be tried */
 	REACH_CONNECTING, /* its queue is full: tried again by timer */
 	REACH_PROVING,    /* authenticating */
 	REACH_GREETING,   /* Hello or Ping is sent */
@@ -45,8 +46,11 @@ struct call {
 	DBusMessage *message; /* to be sent; NULL for SPAREKEY_OP_REACH */
 	dbus_uint32_t serial; /* 0: waits for a broker */
 	uint64_t until_ms;
-	bool is_answered; /* but its secret is still to be read */
-	int secret_fd;    /* a created secret that is still to be read; -1 */
+	uint64_t number;   /* in the order they were made */
+	bool is_answered;  /* but its secret is still to be read */
+	bool is_reading;   /* its answer is being read: it may not be freed */
+	bool is_cancelled; /* meanwhile */
+	int secret_fd;     /* a created secret that is still to be read; -1 */
 	sparekey_done_fn *done;
 	void *data;
 	void (*row)(void *data, const char *name, const char *value);
@@ -63,6 +67,8 @@ struct sparekey {
 	int epoll_fd;
 	int timer_fd;
 	struct call *calls; /* in the order they were made */
+	uint64_t calls_made;
+	pid_t process; /* it belongs to */
 
 	enum reach_stage stage;
 	enum reach_way way;
@@ -74,7 +80,9 @@ struct sparekey {
 	uint64_t retry_ms;      /* REACH_CONNECTING: the next attempt */
 	dbus_uint32_t question; /* serial of Hello, Ping, StartServiceByName, GetNameOwner */
 	bool is_bus;
-	char owner[256]; /* the broker's unique name on a bus; "" peer to peer */
+	bool has_started;    /* the bus has been asked to start the broker */
+	uint32_t generation; /* of the socket: events of an earlier one are stale */
+	char owner[256];     /* the broker's unique name on a bus; "" peer to peer */
 	char way_text[WAY_BYTES];
 	char error[ERROR_BYTES];
 	int failure; /* why no way worked; SPAREKEY_NO_BROKER, SPAREKEY_STORAGE_FAILED */
@@ -94,12 +102,17 @@ uint64_t client_now_ms(void);
 
 /* socket.c: connections that never block. */
 /* Connects to a unix: address and gives libdbus the socket. -EAGAIN: the other end's queue is full,
- * try again later. SPAREKEY_NO_BROKER (said): nobody there, or another user. */
+ * try again later. Other -errno: why not, said. */
 int socket_open(struct sparekey *sparekey, const char *address);
 /* Closes it; takes none. */
 void socket_close(struct sparekey *sparekey);
+/* What epoll tells of it. */
+uint64_t socket_mark(const struct sparekey *sparekey);
 /* Hands libdbus what epoll reported. */
 void socket_ready(struct sparekey *sparekey, uint32_t events);
+
+/* address.c: where `way` leads; false: nowhere. */
+bool address_of_way(struct sparekey *sparekey, char *ret_address, size_t size);
 
 /* reach.c: the way to a broker. */
 void reach_begin(struct sparekey *sparekey);
@@ -133,15 +146,22 @@ void answer_free(struct sparekey_answer *answer);
 
 /* news.c */
 void news_message(const struct sparekey *sparekey, DBusMessage *message);
-/* Has a bus send us the broker's signals. */
+/* Has a bus send us the broker's signals, and word of its going. */
 void news_subscribe(struct sparekey *sparekey);
+void news_connected(const struct sparekey *sparekey);
+void news_lost(const struct sparekey *sparekey);
 
 /* private.c: a broker for this handle alone. */
 /* Starts it; its address. SPAREKEY_NO_BROKER (said), -errno. */
 int private_start(struct sparekey *sparekey, char *ret_address, size_t size);
 /* Why it ended before it was reached: says and returns it. */
 int private_why(struct sparekey *sparekey);
-void private_stop(struct sparekey *sparekey);
+/* Ends it; waits for that only if told to: else it is waited for when the next one starts. */
+void private_stop(struct sparekey *sparekey, bool wait);
+
+/* blocking.c: makes a request and waits for its end; `take` gets the answer of a success. */
+int client_run(struct sparekey *sparekey, const struct sparekey_request *request,
+               void (*take)(const struct sparekey_answer *answer, void *ret), void *ret);
 
 /* secret.c */
 struct secret *client_secret(const struct sparekey_secret *secret);

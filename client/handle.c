@@ -43,7 +43,10 @@ uint64_t client_now_ms(void)
 
 const char *sparekey_strerror(int result)
 {
-	return result < 0 ? strerrordesc_np(-result) : error_text((enum sparekey_error)result);
+	const char *text = result < 0 ? strerrordesc_np(-result)
+	                              : error_text((enum sparekey_error)result);
+
+	return text != NULL ? text : "an error of no name";
 }
 
 /* Winds the timer to the next thing due. */
@@ -64,7 +67,7 @@ static void wind(struct sparekey *sparekey)
 
 static int add(const struct sparekey *sparekey, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint32_t)fd };
 
 	return epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -88,6 +91,7 @@ int sparekey_new(const char *address, unsigned int flags, struct sparekey **ret_
 		return -ENOMEM;
 	}
 	sparekey->flags = flags;
+	sparekey->process = getpid();
 	sparekey->timeout_ms = SPAREKEY_TIMEOUT_MS;
 	sparekey->epoll_fd = -1;
 	sparekey->timer_fd = -1;
@@ -108,14 +112,27 @@ int sparekey_new(const char *address, unsigned int flags, struct sparekey **ret_
 	return 0;
 }
 
+/* In a child of the process it belongs to: what both share (the connection, the broker, what epoll
+ * watches) is the parent's, so descriptors are closed and memory is freed, nothing else. */
+static void let_go(struct sparekey *sparekey)
+{
+	sparekey->broker = 0;
+	sparekey->directory[0] = '\0';
+	close(sparekey->epoll_fd);
+	sparekey->epoll_fd = -1;
+}
+
 struct sparekey *sparekey_free(struct sparekey *sparekey)
 {
 	if (sparekey == NULL) {
 		return NULL;
 	}
+	if (sparekey->process != getpid()) {
+		let_go(sparekey);
+	}
 	call_free_all(sparekey);
 	socket_close(sparekey);
-	private_stop(sparekey);
+	private_stop(sparekey, true);
 	if (sparekey->timer_fd >= 0) {
 		close(sparekey->timer_fd);
 	}
@@ -175,22 +192,28 @@ static void take_event(struct sparekey *sparekey, const struct epoll_event *even
 {
 	uint64_t count = 0;
 
-	if (event->data.fd == sparekey->timer_fd) {
+	if (event->data.u64 == (uint32_t)sparekey->timer_fd) {
 		/* Only to make it unreadable; what is due is looked at in any case. */
 		if (read(sparekey->timer_fd, &count, sizeof(count)) < 0) {
 			return;
 		}
-	} else if (event->data.fd == sparekey->socket_fd) {
-		socket_ready(sparekey, event->events);
-		take_messages(sparekey);
-	} else {
-		call_secret_ready(sparekey, event->data.fd);
+	} else if (event->data.u64 == socket_mark(sparekey)) {
+		if (sparekey->connection != NULL) {
+			socket_ready(sparekey, event->events);
+			take_messages(sparekey);
+		}
+	} else if (event->data.u64 <= UINT32_MAX) {
+		call_secret_ready(sparekey, (int)event->data.u64);
 	}
 }
 
 int sparekey_dispatch(struct sparekey *sparekey)
 {
 	struct epoll_event events[EVENTS];
+
+	if (sparekey->process != getpid()) {
+		return -ECHILD;
+	}
 	int count = epoll_wait(sparekey->epoll_fd, events, EVENTS, 0);
 
 	if (count < 0 && errno != EINTR) {

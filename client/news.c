@@ -17,12 +17,29 @@
 
 void news_subscribe(struct sparekey *sparekey)
 {
-	if (sparekey->is_bus) {
-		dbus_bus_add_match(sparekey->connection, RULE_OWNER, NULL);
-	}
-	if (sparekey->is_bus && sparekey->told != NULL) {
+	dbus_bus_add_match(sparekey->connection, RULE_OWNER, NULL);
+	if (sparekey->told != NULL) {
 		dbus_bus_add_match(sparekey->connection, RULE_BROKER, NULL);
 	}
+}
+
+static void tell(const struct sparekey *sparekey, enum sparekey_news_kind kind)
+{
+	const struct sparekey_news news = { .kind = kind };
+
+	if (sparekey->told != NULL) {
+		sparekey->told(sparekey->told_data, &news);
+	}
+}
+
+void news_connected(const struct sparekey *sparekey)
+{
+	tell(sparekey, SPAREKEY_NEWS_CONNECTED);
+}
+
+void news_lost(const struct sparekey *sparekey)
+{
+	tell(sparekey, SPAREKEY_NEWS_LOST);
 }
 
 static void read_created(DBusMessageIter *body, struct sparekey_news *news)

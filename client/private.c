@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -65,7 +66,7 @@ static void broker_path(char *ret_path, size_t size)
 
 static int make_directory(struct sparekey *sparekey)
 {
-	const char *base = getenv("XDG_RUNTIME_DIR");
+	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
 	base = base != NULL && base[0] == '/' && access(base, W_OK) == 0 ? base : "/tmp";
 	snprintf(sparekey->directory, sizeof(sparekey->directory), "%.60s/sparekey-XXXXXX", base);
@@ -164,11 +165,12 @@ static void become_broker(int fd, int errors, const char *path, struct handed *h
 	sigaction(SIGCHLD, &initial, NULL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	write_pid(handed->pid, getpid());
-	dup2(errors, STDERR_FILENO);
-	if (fd == HANDED_FD) {
-		fcntl(fd, F_SETFD, 0);
-	} else {
-		dup2(fd, HANDED_FD);
+	int nothing = open("/dev/null", O_RDWR);
+
+	/* fd and errors lie above all these. */
+	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
+	    dup2(errors, STDERR_FILENO) < 0 || dup2(fd, HANDED_FD) < 0) {
+		_exit(127);
 	}
 	close_range(HANDED_FD + 1, ~0u, 0);
 	setpgid(0, 0); /* Ctrl-C is the caller's to answer, not the broker's */
@@ -176,15 +178,42 @@ static void become_broker(int fd, int errors, const char *path, struct handed *h
 	_exit(127);
 }
 
-/* What it logs matters only if it does not start: neither end of the pipe ever blocks. */
+/* Out of the way of the numbers the child gives away. */
+static int move_up(int *fd)
+{
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, HANDED_FD + 1);
+
+	if (moved < 0) {
+		return -errno;
+	}
+	close(*fd);
+	*fd = moved;
+	return 0;
+}
+
+/* A pipe for what it logs, which matters only if it does not start: neither end ever blocks. */
+static int make_pipe(int ret_ends[2])
+{
+	if (pipe2(ret_ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		return -errno;
+	}
+	int result = move_up(&ret_ends[1]);
+
+	if (result < 0) {
+		close(ret_ends[0]);
+		close(ret_ends[1]);
+	}
+	return result;
+}
+
 static int start(struct sparekey *sparekey, int fd, const char *program)
 {
 	struct handed handed = { .pid = "" };
 	int errors[2];
 	int result = make_environment(&handed);
 
-	if (result == 0 && pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0) {
-		result = -errno;
+	if (result == 0) {
+		result = make_pipe(errors);
 	}
 	if (result < 0) {
 		free(handed.environment);
@@ -209,18 +238,26 @@ static int start(struct sparekey *sparekey, int fd, const char *program)
 int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 {
 	char program[300];
-	int fd = make_socket(sparekey);
+	int result = 0;
+	int fd = -1;
 
+	private_stop(sparekey, true); /* an earlier one that may still be ending */
+	if (getauxval(AT_SECURE) != 0) {
+		return -EPERM; /* with rights its caller has not, nothing is started */
+	}
+	fd = make_socket(sparekey);
 	if (fd < 0) {
-		private_stop(sparekey);
+		private_stop(sparekey, true);
 		return fd;
 	}
 	broker_path(program, sizeof(program));
-	int result = start(sparekey, fd, program);
-
+	result = move_up(&fd);
+	if (result == 0) {
+		result = start(sparekey, fd, program);
+	}
 	close(fd);
 	if (result < 0) {
-		private_stop(sparekey);
+		private_stop(sparekey, true);
 		return result;
 	}
 	snprintf(ret_address, size, "unix:path=%s/s", sparekey->directory);
@@ -281,26 +318,47 @@ int private_why(struct sparekey *sparekey)
 	                                                                 : SPAREKEY_NO_BROKER;
 }
 
+/* Whether it has ended, or the caller reaps its children by itself: then its number may be
+ * another's. */
+static bool has_ended(pid_t broker)
+{
+	return waitpid(broker, NULL, WNOHANG) != 0;
+}
+
+/* Asks it to end; waits for that, for a bounded time, before it is made to. */
 static void end_broker(pid_t broker)
 {
 	static const struct timespec pause = { 0, 10000000 };
 
-	kill(broker, SIGTERM);
 	for (unsigned int waited = 0; waited < ENDING_MS / 10; waited++) {
-		if (waitpid(broker, NULL, WNOHANG) != 0) {
-			return; /* it has ended, or the caller reaps its children by itself */
+		if (has_ended(broker)) {
+			return;
 		}
 		nanosleep(&pause, NULL);
 	}
+	kill(broker, SIGKILL);
+	waitpid(broker, NULL, 0);
 }
 
-void private_stop(struct sparekey *sparekey)
+static void stop_broker(struct sparekey *sparekey, bool wait)
+{
+	if (has_ended(sparekey->broker)) {
+		sparekey->broker = 0;
+		return;
+	}
+	kill(sparekey->broker, SIGTERM);
+	if (wait) {
+		end_broker(sparekey->broker);
+		sparekey->broker = 0;
+	}
+}
+
+void private_stop(struct sparekey *sparekey, bool wait)
 {
 	char path[220];
 
 	if (sparekey->broker > 0) {
-		end_broker(sparekey->broker);
-		sparekey->broker = 0;
+		stop_broker(sparekey, wait);
 	}
 	if (sparekey->broker_errors >= 0) {
 		close(sparekey->broker_errors);

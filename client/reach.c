@@ -2,109 +2,29 @@
 /*
  * The way to a broker, as a state machine that never waits: the peer socket first, since there
  * nobody listens in; a bus to have the broker started, and then the peer socket again; at last one
- * of our own. Owner: the handle, its thread.
+ * of our own. Owner: the handle, its thread. Every event sets the stage; reach_run then goes on
+ * from it, so a way that leads nowhere is followed by the next one in a loop and not in a call.
  *
  * A broker's libdbus loses a descriptor that arrives together with the end of authentication, so
  * one question without a descriptor comes first: Hello, which a bus answers and a broker's own
- * socket does not know. Refused: trusting the environment's XDG_RUNTIME_DIR without looking whose
- * it is.
+ * socket does not know.
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client/client.h"
+#include "protocol/error.h"
 #include "protocol/names.h"
 
 #define RETRY_MS 20u
 
-static void try_way(struct sparekey *sparekey);
-
-/* DIRECTORY below which sockets of ours may lie, or NULL. */
-static const char *runtime_directory(void)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	struct stat status;
-
-	if (runtime == NULL || runtime[0] != '/' || lstat(runtime, &status) < 0 ||
-	    !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
-		return NULL;
-	}
-	return runtime;
-}
-
-/* The address of a socket below the runtime directory; false: there is none. */
-static bool address_below_runtime(const char *tail, char *ret_address, size_t size)
-{
-	const char *runtime = runtime_directory();
-	char path[WAY_BYTES];
-	char *escaped = NULL;
-	int length = -1;
-
-	if (runtime != NULL) {
-		length = snprintf(path, sizeof(path), "%s/%s", runtime, tail);
-	}
-	if (length < 0 || (size_t)length >= sizeof(path) || access(path, F_OK) < 0) {
-		return false;
-	}
-	escaped = dbus_address_escape_value(path);
-	if (escaped == NULL) {
-		return false;
-	}
-	length = snprintf(ret_address, size, "unix:path=%s", escaped);
-	dbus_free(escaped);
-	return length > 0 && (size_t)length < size;
-}
-
-static bool bus_address(char *ret_address, size_t size)
-{
-	const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
-
-	if (address == NULL || address[0] == '\0') {
-		return address_below_runtime("bus", ret_address, size);
-	}
-	return snprintf(ret_address, size, "%s", address) < (int)size;
-}
-
-/* Where this way leads; false: it leads nowhere. */
-static bool way_address(const struct sparekey *sparekey, char *ret_address, size_t size)
-{
-	switch (sparekey->way) {
-	case WAY_ADDRESS:
-		return snprintf(ret_address, size, "%s", sparekey->address) < (int)size;
-	case WAY_PEER:
-	case WAY_PEER_AGAIN:
-		return address_below_runtime(PEER_DIRECTORY "/" PEER_SOCKET, ret_address, size);
-	case WAY_BUS:
-	case WAY_BUS_AGAIN:
-		return bus_address(ret_address, size);
-	case WAY_PRIVATE:
-	case WAY_NONE:
-		return false;
-	}
-	return false;
-}
-
-static void give_up(struct sparekey *sparekey)
-{
-	sparekey->stage = REACH_DOWN;
-	sparekey->way = WAY_NONE;
-	socket_close(sparekey);
-	private_stop(sparekey);
-	if (sparekey->error[0] == '\0') {
-		client_fail(sparekey, 0, "no broker could be reached");
-	}
-	call_fail_all(sparekey, sparekey->failure, false);
-}
-
-/* This way has led nowhere: the next one. */
+/* The current way has led nowhere: the next one is to be tried. */
 static void next_way(struct sparekey *sparekey)
 {
 	socket_close(sparekey);
 	sparekey->owner[0] = '\0';
+	sparekey->question = 0;
 	switch (sparekey->way) {
 	case WAY_PEER:
 		sparekey->way = WAY_BUS;
@@ -126,9 +46,24 @@ static void next_way(struct sparekey *sparekey)
 		sparekey->way = WAY_NONE;
 		break;
 	}
-	try_way(sparekey);
+	sparekey->stage = REACH_NEXT;
 }
 
+/* Short of memory or descriptors: other ways would fail as well, or hide it. */
+static bool is_our_fault(int result)
+{
+	return result == -ENOMEM || result == -EMFILE || result == -ENFILE || result == -ENOBUFS;
+}
+
+static void fail(struct sparekey *sparekey, int result)
+{
+	client_fail(sparekey, result, "%s", strerrordesc_np(-result));
+	sparekey->failure = result;
+	sparekey->way = WAY_NONE;
+	sparekey->stage = REACH_NEXT;
+}
+
+/* After an attempt to connect. */
 static void connected(struct sparekey *sparekey, int result)
 {
 	if (result == 0) {
@@ -136,51 +71,60 @@ static void connected(struct sparekey *sparekey, int result)
 	} else if (result == -EAGAIN) {
 		sparekey->stage = REACH_CONNECTING;
 		sparekey->retry_ms = client_now_ms() + RETRY_MS;
+	} else if (is_our_fault(result)) {
+		fail(sparekey, result);
 	} else {
 		next_way(sparekey);
 	}
-}
-
-static void connect_way(struct sparekey *sparekey)
-{
-	char address[WAY_BYTES];
-
-	if (!way_address(sparekey, address, sizeof(address))) {
-		next_way(sparekey);
-		return;
-	}
-	snprintf(sparekey->way_text, sizeof(sparekey->way_text), "%s", address);
-	connected(sparekey, socket_open(sparekey, address));
 }
 
 static void start_private(struct sparekey *sparekey)
 {
-	char address[WAY_BYTES];
-	int result = private_start(sparekey, address, sizeof(address));
+	int result = private_start(sparekey, sparekey->way_text, sizeof(sparekey->way_text));
 
 	if (result == 0) {
-		snprintf(sparekey->way_text, sizeof(sparekey->way_text), "%s", address);
-		connected(sparekey, socket_open(sparekey, address));
+		connected(sparekey, socket_open(sparekey, sparekey->way_text));
 		return;
 	}
-	if (result < 0) {
-		client_fail(sparekey, result, "no broker, and none could be started: %s",
-		            strerrordesc_np(-result));
-	}
+	client_fail(sparekey, result, "no broker, and none could be started: %s",
+	            strerrordesc_np(-result));
+	sparekey->failure = is_our_fault(result) ? result : SPAREKEY_NO_BROKER;
 	sparekey->way = WAY_NONE;
-	give_up(sparekey);
+	sparekey->stage = REACH_NEXT;
 }
 
-static void try_way(struct sparekey *sparekey)
+static void give_up(struct sparekey *sparekey)
+{
+	sparekey->stage = REACH_DOWN;
+	socket_close(sparekey);
+	private_stop(sparekey, false);
+	if (sparekey->error[0] == '\0') {
+		client_fail(sparekey, 0, "no broker is running, and none could be started");
+	}
+	call_fail_all(sparekey, sparekey->failure, false);
+}
+
+/* Tries the current way. */
+static void attempt(struct sparekey *sparekey)
 {
 	sparekey->way_until_ms = client_now_ms() + WAY_MS;
 	sparekey->is_bus = false;
+	sparekey->has_started = false;
 	if (sparekey->way == WAY_NONE) {
 		give_up(sparekey);
 	} else if (sparekey->way == WAY_PRIVATE) {
 		start_private(sparekey);
+	} else if (!address_of_way(sparekey, sparekey->way_text, sizeof(sparekey->way_text))) {
+		next_way(sparekey);
 	} else {
-		connect_way(sparekey);
+		connected(sparekey, socket_open(sparekey, sparekey->way_text));
+	}
+}
+
+static void reach_run(struct sparekey *sparekey)
+{
+	while (sparekey->stage == REACH_NEXT) {
+		attempt(sparekey);
 	}
 }
 
@@ -192,19 +136,20 @@ void reach_begin(struct sparekey *sparekey)
 	sparekey->failure = SPAREKEY_NO_BROKER;
 	sparekey->error[0] = '\0';
 	sparekey->way = sparekey->address != NULL ? WAY_ADDRESS : WAY_PEER;
-	try_way(sparekey);
+	sparekey->stage = REACH_NEXT;
+	reach_run(sparekey);
 }
 
-/* Asks the bus, or (no interface of the bus) the broker itself. */
-static void ask(struct sparekey *sparekey, enum reach_stage stage, DBusMessage *question)
+/* Sends a question (taken over) whose answer ends that stage. */
+static void ask(struct sparekey *sparekey, enum reach_stage stage, DBusMessage *question,
+                unsigned int timeout_ms)
 {
 	if (question == NULL ||
 	    !dbus_connection_send(sparekey->connection, question, &sparekey->question)) {
-		client_fail(sparekey, -ENOMEM, "%s", strerrordesc_np(ENOMEM));
-		next_way(sparekey);
+		fail(sparekey, -ENOMEM);
 	} else {
 		sparekey->stage = stage;
-		sparekey->way_until_ms = client_now_ms() + WAY_MS;
+		sparekey->way_until_ms = client_now_ms() + timeout_ms;
 	}
 	if (question != NULL) {
 		dbus_message_unref(question);
@@ -217,97 +162,129 @@ static DBusMessage *bus_method(const char *member)
 	                                    member);
 }
 
-static void greet(struct sparekey *sparekey)
+static bool may_be_bus(const struct sparekey *sparekey)
 {
-	bool may_be_bus = sparekey->way == WAY_ADDRESS || sparekey->way == WAY_BUS ||
-	                  sparekey->way == WAY_BUS_AGAIN;
-
-	ask(sparekey, REACH_GREETING,
-	    may_be_bus ? bus_method("Hello")
-	               : dbus_message_new_method_call(NULL, "/", DBUS_INTERFACE_PEER, "Ping"));
+	return sparekey->way == WAY_ADDRESS || sparekey->way == WAY_BUS ||
+	       sparekey->way == WAY_BUS_AGAIN;
 }
 
-static void ask_about_name(struct sparekey *sparekey, enum reach_stage stage, const char *member)
+static void greet(struct sparekey *sparekey)
+{
+	DBusMessage *hello = may_be_bus(sparekey) ? bus_method("Hello")
+	                                          : dbus_message_new_method_call(
+							    NULL, "/", DBUS_INTERFACE_PEER, "Ping");
+
+	ask(sparekey, REACH_GREETING, hello, WAY_MS);
+}
+
+static void ask_for_owner(struct sparekey *sparekey)
 {
 	const char *name = NAME_BROKER;
-	dbus_uint32_t flags = 0;
-	DBusMessage *question = bus_method(member);
+	DBusMessage *question = bus_method("GetNameOwner");
 
 	if (question != NULL &&
-	    (!dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID) ||
-	     (stage == REACH_STARTING &&
-	      !dbus_message_append_args(question, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID)))) {
+	    !dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
 		dbus_message_unref(question);
 		question = NULL;
 	}
-	ask(sparekey, stage, question);
-	if (stage == REACH_STARTING) {
-		sparekey->way_until_ms = client_now_ms() + SPAREKEY_TIMEOUT_MS;
+	ask(sparekey, REACH_NAMING, question, WAY_MS);
+}
+
+static void ask_for_start(struct sparekey *sparekey)
+{
+	const char *name = NAME_BROKER;
+	dbus_uint32_t flags = 0;
+	DBusMessage *question = bus_method("StartServiceByName");
+
+	if (question != NULL &&
+	    !dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32, &flags,
+	                              DBUS_TYPE_INVALID)) {
+		dbus_message_unref(question);
+		question = NULL;
 	}
+	sparekey->has_started = true;
+	ask(sparekey, REACH_STARTING, question, SPAREKEY_TIMEOUT_MS);
 }
 
 static void up(struct sparekey *sparekey)
 {
 	char address[WAY_BYTES];
-	const char *kind = sparekey->is_bus ? "bus" : "peer";
 
 	memcpy(address, sparekey->way_text, sizeof(address));
 	if (sparekey->way == WAY_PRIVATE) {
 		snprintf(sparekey->way_text, sizeof(sparekey->way_text), "private");
 	} else {
-		snprintf(sparekey->way_text, sizeof(sparekey->way_text), "%s %.290s", kind,
-		         address);
+		snprintf(sparekey->way_text, sizeof(sparekey->way_text), "%s %.*s",
+		         sparekey->is_bus ? "bus" : "peer", (int)WAY_BYTES - 8, address);
 	}
 	sparekey->stage = REACH_UP;
 	sparekey->error[0] = '\0';
-	news_subscribe(sparekey);
+	news_connected(sparekey);
 	call_send_waiting(sparekey);
 }
 
-/* A bus knows Hello; whoever says it does not know it, is the broker's own socket. */
-static void greeted(struct sparekey *sparekey, bool is_error)
+/* The words of an error that somebody answered. */
+static void note_error(struct sparekey *sparekey, DBusMessage *message, const char *what)
 {
-	sparekey->is_bus = !is_error && (sparekey->way == WAY_ADDRESS || sparekey->way == WAY_BUS ||
-	                                 sparekey->way == WAY_BUS_AGAIN);
-	if (!sparekey->is_bus) {
+	const char *text = "";
+
+	dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+	client_fail(sparekey, 0, "%s: %.600s", what, text);
+}
+
+/* A bus knows Hello; whoever says that there is no such thing is the broker's own socket; another
+ * error, or one to Ping, comes from a broker that will not have us. */
+static void greeted(struct sparekey *sparekey, DBusMessage *message, bool is_error)
+{
+	enum sparekey_error error = SPAREKEY_OK;
+
+	if (is_error) {
+		error = error_from_name(dbus_message_get_error_name(message));
+	}
+	if (may_be_bus(sparekey) && !is_error) {
+		sparekey->is_bus = true;
+		news_subscribe(sparekey);
+		ask_for_owner(sparekey);
+	} else if (!is_error || (may_be_bus(sparekey) && (error == SPAREKEY_UNKNOWN_METHOD ||
+	                                                  error == SPAREKEY_UNKNOWN_OBJECT ||
+	                                                  error == SPAREKEY_UNKNOWN_INTERFACE))) {
 		up(sparekey);
-	} else if (sparekey->way == WAY_BUS_AGAIN) {
-		ask_about_name(sparekey, REACH_NAMING, "GetNameOwner");
 	} else {
-		ask_about_name(sparekey, REACH_STARTING, "StartServiceByName");
+		note_error(sparekey, message, "the broker will not have us");
+		next_way(sparekey);
 	}
 }
 
-/* The broker runs now. A bus that was only asked to start it is left for the socket. */
 static void started(struct sparekey *sparekey, DBusMessage *message, bool is_error)
 {
 	if (is_error) {
-		const char *text = "";
+		note_error(sparekey, message, "the bus could not start the broker");
+		next_way(sparekey);
+	} else {
+		ask_for_owner(sparekey);
+	}
+}
 
-		dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
-		client_fail(sparekey, 0, "the bus could not start the broker: %.200s", text);
+/* A bus that was only asked to start the broker is left for the peer socket. */
+static void named(struct sparekey *sparekey, DBusMessage *message, bool is_error)
+{
+	const char *owner = NULL;
+	bool is_there = !is_error && dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &owner,
+	                                                   DBUS_TYPE_INVALID);
+
+	if (!is_there && !sparekey->has_started) {
+		ask_for_start(sparekey);
+	} else if (!is_there) {
+		client_fail(sparekey, 0, "nobody has the broker's name on the bus");
 		next_way(sparekey);
 	} else if (sparekey->way == WAY_BUS) {
 		socket_close(sparekey);
 		sparekey->way = WAY_PEER_AGAIN;
-		try_way(sparekey);
+		sparekey->stage = REACH_NEXT;
 	} else {
-		ask_about_name(sparekey, REACH_NAMING, "GetNameOwner");
+		snprintf(sparekey->owner, sizeof(sparekey->owner), "%s", owner);
+		up(sparekey);
 	}
-}
-
-static void named(struct sparekey *sparekey, DBusMessage *message, bool is_error)
-{
-	const char *owner = NULL;
-
-	if (is_error ||
-	    !dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &owner, DBUS_TYPE_INVALID)) {
-		client_fail(sparekey, 0, "nobody has the broker's name on the bus");
-		next_way(sparekey);
-		return;
-	}
-	snprintf(sparekey->owner, sizeof(sparekey->owner), "%s", owner);
-	up(sparekey);
 }
 
 bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
@@ -322,7 +299,7 @@ bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
 	sparekey->question = 0;
 	switch (sparekey->stage) {
 	case REACH_GREETING:
-		greeted(sparekey, is_error);
+		greeted(sparekey, message, is_error);
 		break;
 	case REACH_STARTING:
 		started(sparekey, message, is_error);
@@ -331,36 +308,30 @@ bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
 		named(sparekey, message, is_error);
 		break;
 	case REACH_DOWN:
+	case REACH_NEXT:
 	case REACH_CONNECTING:
 	case REACH_PROVING:
 	case REACH_UP:
 		break;
 	}
+	reach_run(sparekey);
 	return true;
 }
 
 void reach_lost(struct sparekey *sparekey)
 {
-	bool was_up = sparekey->stage == REACH_UP;
-
-	sparekey->question = 0;
-	if (!was_up) {
-		if (sparekey->error[0] == '\0') {
-			client_fail(sparekey, 0, "it hung up at \"%.150s\"", sparekey->way_text);
-		}
+	if (sparekey->stage != REACH_UP) {
+		client_fail(sparekey, 0, "it hung up at \"%.900s\"", sparekey->way_text);
 		next_way(sparekey);
+		reach_run(sparekey);
 		return;
 	}
 	sparekey->stage = REACH_DOWN;
-	sparekey->way_text[0] = '\0';
+	sparekey->question = 0;
 	sparekey->owner[0] = '\0';
 	socket_close(sparekey);
-	private_stop(sparekey);
-	if (sparekey->told != NULL) {
-		struct sparekey_news lost = { .kind = SPAREKEY_NEWS_LOST };
-
-		sparekey->told(sparekey->told_data, &lost);
-	}
+	private_stop(sparekey, false);
+	news_lost(sparekey);
 	client_fail(sparekey, 0, "the broker went away");
 	call_fail_all(sparekey, SPAREKEY_NO_BROKER, true);
 }
@@ -373,8 +344,7 @@ void reach_step(struct sparekey *sparekey)
 		return;
 	}
 	if (now_ms >= sparekey->way_until_ms) {
-		client_fail(sparekey, 0, "no answer at \"%.150s\"", sparekey->way_text);
-		sparekey->question = 0;
+		client_fail(sparekey, 0, "no answer at \"%.900s\"", sparekey->way_text);
 		next_way(sparekey);
 	} else if (sparekey->stage == REACH_CONNECTING && now_ms >= sparekey->retry_ms) {
 		connected(sparekey, socket_open(sparekey, sparekey->way_text));
@@ -382,6 +352,7 @@ void reach_step(struct sparekey *sparekey)
 	           dbus_connection_get_is_authenticated(sparekey->connection)) {
 		greet(sparekey);
 	}
+	reach_run(sparekey);
 }
 
 uint64_t reach_due_ms(const struct sparekey *sparekey)

@@ -254,51 +254,98 @@ static const struct form forms[] = {
 
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
 
-/* Whether what the operation cannot do without is there. */
+static bool are_texts(const char *const *texts, unsigned int count)
+{
+	if (count > 0 && texts == NULL) {
+		return false;
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		if (texts[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What can stand at the end of an object path of ours. */
+static bool is_id(const char *id)
+{
+	size_t length = strspn(id, "_0123456789abcdefghijklmnopqrstuvwxyz");
+
+	return length > 0 && length < SPAREKEY_ID_SIZE && id[length] == '\0';
+}
+
+static bool is_wish(const struct sparekey_wish *wish)
+{
+	return wish != NULL && wish->label != NULL && wish->expires_at >= 0 &&
+	       are_texts(wish->scopes, wish->scopes_count);
+}
+
+/* One that asks for nothing in particular would end everything: that must be meant. */
+static bool is_filter(const struct sparekey_filter *filter)
+{
+	if (filter == NULL || filter->unused_since < 0 || filter->created_before < 0 ||
+	    !are_texts(filter->except, filter->except_count)) {
+		return false;
+	}
+	for (unsigned int i = 0; i < filter->except_count; i++) {
+		if (!is_id(filter->except[i])) {
+			return false;
+		}
+	}
+	return filter->all || filter->scope != NULL || filter->account != NULL ||
+	       filter->unused_since > 0 || filter->created_before > 0;
+}
+
+/* Whether what the operation cannot do without is there, and all that is there can be said. */
 static bool is_complete(const struct sparekey_request *request)
 {
 	switch (request->operation) {
 	case SPAREKEY_OP_NONE:
 		return false;
 	case SPAREKEY_OP_CREATE:
-		return request->wish != NULL && request->wish->label != NULL;
+		return is_wish(request->wish);
 	case SPAREKEY_OP_FIND:
 		return request->name != NULL;
 	case SPAREKEY_OP_RENAME:
 		return request->id != NULL && request->name != NULL;
+	case SPAREKEY_OP_SET_SCOPES:
+		return request->id != NULL && are_texts(request->scopes, request->scopes_count);
+	case SPAREKEY_OP_SET_EXPIRY:
+		return request->id != NULL && request->expires_at >= 0;
 	case SPAREKEY_OP_GET:
 	case SPAREKEY_OP_REVOKE:
-	case SPAREKEY_OP_SET_SCOPES:
-	case SPAREKEY_OP_SET_EXPIRY:
 	case SPAREKEY_OP_FREEZE:
 	case SPAREKEY_OP_THAW:
 		return request->id != NULL;
 	case SPAREKEY_OP_REVOKE_ALL:
-		return request->filter != NULL;
+		return is_filter(request->filter);
 	case SPAREKEY_OP_VERIFY:
 		return request->secret != NULL && request->scope != NULL;
 	case SPAREKEY_OP_IDENTIFY:
 		return request->secret != NULL;
 	case SPAREKEY_OP_SETTINGS:
 		return request->row != NULL;
+	case SPAREKEY_OP_LIST_EVENTS:
+		return request->not_before >= 0 && request->before >= 0 &&
+		       (request->id == NULL || is_id(request->id));
 	case SPAREKEY_OP_REACH:
 	case SPAREKEY_OP_LIST:
-	case SPAREKEY_OP_LIST_EVENTS:
 	case SPAREKEY_OP_VERSION:
 		return true;
 	}
 	return false;
 }
 
-/* An id goes into an object path: what cannot, names no password. */
+/* What is no id names no password, and no other one either. */
 static DBusMessage *new_message(const struct form *form, const struct sparekey_request *request)
 {
 	char path[80];
 
-	snprintf(path, sizeof(path), "%s%s%.23s", form->of_password ? PATH_PASSWORDS : PATH_BROKER,
-	         form->of_password ? "/" : "", form->of_password ? request->id : "");
-	if (!dbus_validate_path(path, NULL)) {
-		snprintf(path, sizeof(path), "%s/_", PATH_PASSWORDS);
+	snprintf(path, sizeof(path), "%s", PATH_BROKER);
+	if (form->of_password) {
+		snprintf(path, sizeof(path), "%s/%s", PATH_PASSWORDS,
+		         is_id(request->id) ? request->id : "_");
 	}
 	return dbus_message_new_method_call(NULL, path, form->interface, form->member);
 }

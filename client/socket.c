@@ -22,6 +22,14 @@
 
 #include "client/client.h"
 
+#define MESSAGE_BYTES 16777216L /* a page of a thousand records is well below */
+
+/* Timers and pipes are known by their descriptors alone: generation 0 is theirs. */
+uint64_t socket_mark(const struct sparekey *sparekey)
+{
+	return (uint64_t)sparekey->generation << 32 | (uint32_t)sparekey->socket_fd;
+}
+
 /* Watches. */
 
 static uint32_t wanted_events(const struct sparekey *sparekey)
@@ -44,7 +52,7 @@ static uint32_t wanted_events(const struct sparekey *sparekey)
 static void update_events(struct sparekey *sparekey)
 {
 	uint32_t events = wanted_events(sparekey);
-	struct epoll_event wanted = { .events = events, .data.fd = sparekey->socket_fd };
+	struct epoll_event wanted = { .events = events, .data.u64 = socket_mark(sparekey) };
 
 	if (sparekey->socket_fd >= 0 && events != sparekey->socket_events) {
 		sparekey->socket_events = events;
@@ -136,17 +144,18 @@ static bool read_entry(DBusAddressEntry *entry, struct sockaddr_un *ret_name, so
 	return true;
 }
 
-static bool is_ours(int fd)
+/* The other end is us or root. Root may name anybody's socket. */
+static bool is_ours(int fd, bool is_named)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-	       (peer.uid == geteuid() || peer.uid == 0);
+	       (peer.uid == geteuid() || peer.uid == 0 || (is_named && geteuid() == 0));
 }
 
 /* A connected socket; -EAGAIN, -EPERM (another user listens), -errno. */
-static int connect_entry(const struct sockaddr_un *name, socklen_t size)
+static int connect_entry(const struct sockaddr_un *name, socklen_t size, bool is_named)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int result = 0;
@@ -156,7 +165,7 @@ static int connect_entry(const struct sockaddr_un *name, socklen_t size)
 	}
 	if (connect(fd, (const struct sockaddr *)name, size) < 0) {
 		result = -errno;
-	} else if (!is_ours(fd)) {
+	} else if (!is_ours(fd, is_named)) {
 		result = -EPERM;
 	}
 	if (result < 0) {
@@ -164,6 +173,24 @@ static int connect_entry(const struct sockaddr_un *name, socklen_t size)
 		return result;
 	}
 	return fd;
+}
+
+/* Says why an address could not be reached. That nobody is there is worth telling only if nothing
+ * else is. */
+static void say_why(struct sparekey *sparekey, const char *address, int result)
+{
+	bool is_absent = result == -ENOENT || result == -ECONNREFUSED;
+
+	if (is_absent && sparekey->error[0] != '\0') {
+		return;
+	}
+	if (result == -EINVAL) {
+		client_fail(sparekey, 0, "only unix: addresses are used, not \"%.900s\"", address);
+	} else if (result == -EPERM) {
+		client_fail(sparekey, 0, "another user listens at \"%.900s\"", address);
+	} else {
+		client_fail(sparekey, 0, "\"%.900s\": %s", address, strerrordesc_np(-result));
+	}
 }
 
 /* The first entry that can be reached; a full queue counts only if no other can. */
@@ -176,22 +203,18 @@ static int connect_address(struct sparekey *sparekey, const char *address)
 	int fd = -EINVAL;
 
 	if (!dbus_parse_address(address, &entries, &count, NULL)) {
-		return client_fail(sparekey, -EINVAL, "not a D-Bus address: \"%.150s\"", address);
+		return client_fail(sparekey, -EBADMSG, "not a D-Bus address: \"%.900s\"", address);
 	}
 	for (int i = 0; i < count && fd < 0; i++) {
 		if (read_entry(entries[i], &name, &size)) {
-			int result = connect_entry(&name, size);
+			int result = connect_entry(&name, size, sparekey->way == WAY_ADDRESS);
 
 			fd = result >= 0 || fd != -EAGAIN ? result : fd;
 		}
 	}
 	dbus_address_entries_free(entries);
-	if (fd == -EINVAL) {
-		client_fail(sparekey, fd, "only unix: addresses are used, not \"%.150s\"", address);
-	} else if (fd == -EPERM) {
-		client_fail(sparekey, fd, "another user listens at \"%.150s\"", address);
-	} else if (fd < 0) {
-		client_fail(sparekey, fd, "\"%.150s\": %s", address, strerrordesc_np(-fd));
+	if (fd < 0 && fd != -EAGAIN) {
+		say_why(sparekey, address, fd);
 	}
 	return fd;
 }
@@ -239,6 +262,7 @@ static int adopt(int fd, DBusConnection **ret_connection)
 		return -ENOMEM;
 	}
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
+	dbus_connection_set_max_message_size(connection, MESSAGE_BYTES);
 	if (!dbus_connection_get_socket(connection, &opened) || dup3(fd, opened, O_CLOEXEC) < 0) {
 		int result = -errno;
 
@@ -257,7 +281,8 @@ static int watch(struct sparekey *sparekey, DBusConnection *connection)
 	sparekey->connection = connection;
 	sparekey->socket_events = 0;
 	dbus_connection_get_socket(connection, &sparekey->socket_fd);
-	none.data.fd = sparekey->socket_fd;
+	sparekey->generation++;
+	none.data.u64 = socket_mark(sparekey);
 	if (epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, sparekey->socket_fd, &none) < 0) {
 		return -errno;
 	}
@@ -273,11 +298,8 @@ int socket_open(struct sparekey *sparekey, const char *address)
 	DBusConnection *connection = NULL;
 	int fd = connect_address(sparekey, address);
 
-	if (fd == -EAGAIN || fd == -ENOMEM) {
-		return fd;
-	}
 	if (fd < 0) {
-		return SPAREKEY_NO_BROKER;
+		return fd;
 	}
 	int result = adopt(fd, &connection);
 
@@ -286,6 +308,7 @@ int socket_open(struct sparekey *sparekey, const char *address)
 		result = watch(sparekey, connection);
 	}
 	if (result < 0) {
+		client_fail(sparekey, result, "%s", strerrordesc_np(-result));
 		socket_close(sparekey);
 	}
 	return result;

@@ -40,7 +40,13 @@ extern "C" {
  *
  * THREADS. A `struct sparekey`, and what hangs on it, is used by one thread at a time; different
  * ones by different threads at once. No function here changes a signal's disposition, the locale or
- * the environment, or waits for a process of the caller's own.
+ * the environment, or waits for a process of the caller's own. From within a callback only
+ * sparekey_submit, sparekey_cancel, sparekey_error_text, sparekey_way and what concerns secrets may
+ * be called on the same handle.
+ *
+ * A child made by fork(2) may not use its parent's handles: requests fail there with
+ * SPAREKEY_NO_BROKER; sparekey_free closes the child's share and leaves the parent's alone. A
+ * program that serves others, or has threads that fork badly, sets SPAREKEY_NO_PRIVATE_BROKER.
  *
  * STRINGS are UTF-8 and end in NUL. Those given stay the caller's and are not used after the call
  * has returned; those got belong to the struct they are in. TIMES are seconds since 1970-01-01 UTC;
@@ -48,9 +54,10 @@ extern "C" {
  * otherwise.
  *
  * RESULTS. 0 is success. A positive number is one of these outcomes; it has a D-Bus error name
- * (org.sparekey.Broker1.xml, ERRORS). A negative number is -errno, a fault of the machine: -ENOMEM
- * from any function; others are named at the function. Numbers are never reused, new ones come at
- * the end: treat one you do not know as a refusal.
+ * (org.sparekey.Broker1.xml, ERRORS). A negative number is -errno, a fault of the machine: -ENOMEM,
+ * -EMFILE and -ENFILE from any function; others are named at the function. Outputs are written on
+ * success only, unless said otherwise; they need not be initialised. Numbers are never reused, new
+ * ones come at the end: treat one you do not know as a refusal.
  */
 enum sparekey_error {
 	SPAREKEY_OK = 0,
@@ -274,8 +281,10 @@ struct sparekey_check {
 	uint32_t group;
 };
 
-/* Which ones; all that is given must match. */
+/* Which ones; all that is given must match. With nothing given SPAREKEY_INVALID_ARGS, unless `all`.
+ */
 struct sparekey_filter {
+	bool all;          /* nothing else is given: every one is meant */
 	const char *scope; /* those for any service do not match */
 	const char *account;
 	int64_t unused_since; /* last used (or, never used, made) before */
@@ -292,9 +301,9 @@ struct sparekey_filter {
  */
 
 /* Makes one (Manager.CreatePasswordByFileDescriptor): `ret_id` and `ret_secret`, shown nowhere else
- * again. SPAREKEY_INVALID_LABEL, _INVALID_SCOPE, _INVALID_EXPIRY, _INVALID_ARGS (account),
- * _LABEL_IN_USE, _LIMIT_EXCEEDED (max-passwords). SPAREKEY_FAILED with `ret_id` set: it was made,
- * but somebody else took the secret; revoke it. */
+ * again. What `ret_secret` held is gone in any case. SPAREKEY_INVALID_LABEL, _INVALID_SCOPE,
+ * _INVALID_EXPIRY, _INVALID_ARGS (account), _LABEL_IN_USE, _LIMIT_EXCEEDED (max-passwords).
+ * SPAREKEY_FAILED with `ret_id` set: it was made, but somebody else took the secret; revoke it. */
 int sparekey_create(struct sparekey *sparekey, const struct sparekey_wish *wish,
                     char ret_id[SPAREKEY_ID_SIZE], struct sparekey_secret *ret_secret);
 /* By label or id (Manager.FindPassword); `account` may be NULL. SPAREKEY_UNKNOWN_OBJECT;
@@ -307,7 +316,7 @@ int sparekey_get(struct sparekey *sparekey, const char *id, struct sparekey_pass
  * (Manager.ListPasswords). */
 int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned int limit,
                        struct sparekey_list *ret_list);
-/* All of them, page by page. */
+/* All of them, page by page, each with a deadline of its own. */
 int sparekey_list(struct sparekey *sparekey, struct sparekey_list *ret_list);
 void sparekey_list_free(struct sparekey_list *list);
 /* Ends it: it has stopped working everywhere when this returns. SPAREKEY_UNKNOWN_OBJECT. */
@@ -354,7 +363,7 @@ int sparekey_settings(struct sparekey *sparekey,
  * one's own is needed. Blocking calls may be mixed in; callbacks of other requests are called
  * during them.
  *
- * Reaching a broker does not block either, but for fork(2) and execve(2) of a private one.
+ * Reaching a broker does not block either, but for starting a private one.
  */
 int sparekey_fd(const struct sparekey *sparekey);
 /* 0; -errno of epoll_wait(2). Not from a callback. */
@@ -430,8 +439,8 @@ void sparekey_cancel(struct sparekey *sparekey, const void *data);
 
 /*
  * NEWS. What the broker tells everybody (signals of Manager and of Password). Told while somebody
- * calls sparekey_dispatch; news of a time without a connection are lost, so list anew after
- * SPAREKEY_NEWS_LOST.
+ * calls sparekey_dispatch, or waits in a blocking call; news of a time without a connection are
+ * lost, so list anew after SPAREKEY_NEWS_CONNECTED.
  */
 enum sparekey_news_kind {
 	SPAREKEY_NEWS_CREATED = 1,  /* id, label */
@@ -441,6 +450,7 @@ enum sparekey_news_kind {
 	SPAREKEY_NEWS_FAILED,       /* scope, at, count: failures since the last one told */
 	SPAREKEY_NEWS_EVENTS_ADDED, /* serial: the last line of the journal */
 	SPAREKEY_NEWS_LOST,         /* the connection is gone; the next request makes a new one */
+	SPAREKEY_NEWS_CONNECTED,    /* there is a connection: list anew */
 };
 
 struct sparekey_news {

@@ -253,6 +253,8 @@ bool rows_close(struct call *call);
 /* peer.c */
 void peer_connected(DBusServer *server, DBusConnection *connection, void *door);
 void peer_check(struct link *link);
+/* Why an authenticated peer was not let in: SPAREKEY_LIMIT_EXCEEDED, SPAREKEY_ACCESS_DENIED. */
+int peer_refusal(const struct link *link);
 
 /* door.c */
 int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,

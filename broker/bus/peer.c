@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "bus/internal.h"
+#include "sparekey.h"
 
 static dbus_bool_t is_welcome(DBusConnection *connection, unsigned long uid, void *data)
 {
@@ -58,6 +59,16 @@ void peer_check(struct link *link)
 	}
 	link->kind = kind;
 	link->silence = loop_timer_free(link->silence);
+}
+
+int peer_refusal(const struct link *link)
+{
+	unsigned long uid = 0;
+
+	return dbus_connection_get_unix_user(link->connection, &uid) &&
+	                       is_welcome(link->connection, uid, NULL)
+	               ? SPAREKEY_LIMIT_EXCEEDED
+	               : SPAREKEY_ACCESS_DENIED;
 }
 
 void peer_connected(DBusServer *server, DBusConnection *connection, void *data)

@@ -355,12 +355,14 @@ class Bus:
 
 
 class Home:
-    """The directories of one user, in a temporary place; its settings give low Argon2 cost."""
+    """The directories of one user, in a temporary place; its settings give low Argon2 cost. `volatile` puts them in
+    memory where there is such a place: for tests of thousands of commits that are not about durability."""
 
-    def __init__(self, settings=None, uid=None, gid=None):
+    def __init__(self, settings=None, uid=None, gid=None, volatile=False):
         self.uid = uid
         self.gid = gid
-        self.directory = tempfile.mkdtemp(prefix="sparekey-home-")
+        self.directory = tempfile.mkdtemp(prefix="sparekey-home-", dir="/dev/shm" if volatile and
+                                          os.access("/dev/shm", os.W_OK) else None)
         self.home = os.path.join(self.directory, "home")
         self.data = os.path.join(self.home, "data")
         self.runtime = os.path.join(self.directory, "run")

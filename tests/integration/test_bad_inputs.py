@@ -3,12 +3,11 @@
 import os
 import socket
 import tempfile
-import threading
 import time
 import unittest
 
 from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, PATH, VERIFIER,
-                     Broker, BusError, SharedBroker, TestCase, Variant, options, pipe_with, read_all, wait_until)
+                     BusError, SharedBroker, TestCase, Variant, options, pipe_with, wait_until)
 
 BAD_LABELS = {
     "empty": "", "blanks": "   ", "256 bytes": "x" * 256, "256 bytes of two": "ä" * 128, "newline": "a\nb",
@@ -209,7 +208,8 @@ class Descriptors(SharedBroker):
         other = self.client(self.broker)
         slowest = 0.0
         while time.monotonic() - start < 4.5:
-            os.set_blocking(silent, True)
+            for fd in (silent, endless, theirs.fileno()):
+                os.set_blocking(fd, True)  # of the open file, which the broker shares
             try:
                 os.set_blocking(endless_end, False)
                 os.write(endless_end, b" ")

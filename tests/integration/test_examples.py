@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import BUILD, ROOT, SANITIZER, Broker, Bus  # noqa: E402
+from support import ROOT, SANITIZER, Broker, Bus  # noqa: E402
 
 
 class Examples(unittest.TestCase):

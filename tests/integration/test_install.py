@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -11,12 +12,14 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import NAME, PATH, ROOT, SANITIZER, Client, Home, other_user, become, needs_root, start, wait_until  # noqa: E402
+from support import NAME, ROOT, SANITIZER, Client, Home, other_user, become, needs_root, start, wait_until  # noqa: E402
 
 PROGRAMS = ("bin/sparekey", "bin/sparekeyd")
 UNIT = "lib/systemd/user/sparekeyd.service"
 ACTIVATION = f"share/dbus-1/services/{NAME}.service"
-FILES = sorted((*PROGRAMS, UNIT, ACTIVATION, "share/man/man1/sparekey.1", "share/man/man8/sparekeyd.8",
+FILES = sorted((*PROGRAMS, UNIT, ACTIVATION, "share/man/man1/sparekey.1", "share/man/man3/sparekey.3",
+                "share/man/man8/sparekeyd.8", "include/sparekey.h", "lib/libsparekey.so", "lib/libsparekey.so.0",
+                "lib/pkgconfig/libsparekey.pc",
                 *(f"share/dbus-1/interfaces/{NAME}.{name}.xml" for name in ("Manager", "Verifier", "Password")),
                 *(f"share/doc/sparekey/{name}" for name in ("README.md", "LICENSE", "THREATS.md", "sparekey.conf"))))
 
@@ -27,6 +30,12 @@ def make(*arguments, room=ROOT, **keywords):
                                                                                      "MAKEOVERRIDES", "DESTDIR", "CFLAGS")}
     return subprocess.run(["make", "--no-print-directory", *arguments], cwd=room, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env=environment, check=False, **keywords)
+
+
+def accepts(path):
+    """A socket's file is there before its owner listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def files_below(directory):
@@ -145,7 +154,7 @@ class Installed(Copy):
                     env=home.environment(DBUS_SESSION_BUS_ADDRESS=address))
         self.addCleanup(bus.wait)
         self.addCleanup(bus.terminate)
-        wait_until(lambda: os.path.exists(f"{home.directory}/bus"), what="the bus's socket")
+        wait_until(lambda: accepts(f"{home.directory}/bus"), what="the bus's socket")
         client = Client(address, on_bus=True)
         self.addCleanup(client.close)
         path, secret = client.create("Phone")
@@ -166,9 +175,9 @@ class Installed(Copy):
                        env=home.environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         self.addCleanup(broker.wait)
         self.addCleanup(broker.kill)
-        socket = f"{home.runtime}/sparekey/peer"
-        wait_until(lambda: os.path.exists(socket), 20, "the broker's socket")
-        client = Client(f"unix:path={socket}")
+        peer = f"{home.runtime}/sparekey/peer"
+        wait_until(lambda: accepts(peer), 20, "the broker's socket")
+        client = Client(f"unix:path={peer}")
         for label in ("Phone", "Tablet"):
             path, secret = client.create(label)
             client.verify(secret, "imap")

@@ -5,9 +5,9 @@ import time
 import unittest
 
 from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, LABEL_IN_USE,
-                     LIMIT_EXCEEDED, MANAGER, PASSWORD, PASSWORDS, PATH, UNKNOWN_OBJECT, VERIFIER, WRONG_STATE, Broker,
-                     Bus, SharedBroker, TestCase, Variant, correct, mistyped_secret, options, pipe_with, unknown_secret,
-                     wait_until, wrong_secret)
+                     LIMIT_EXCEEDED, MANAGER, PASSWORDS, PATH, UNKNOWN_OBJECT, VERIFIER, Broker,
+                     Bus, SharedBroker, TestCase, Variant, mistyped_secret, options, unknown_secret,
+                     wrong_secret)
 
 ALIASES = {"imaps": "imap", "pop3s": "pop3", "submission": "smtp", "submissions": "smtp", "managesieve": "sieve",
            "xmpp-client": "xmpp"}
@@ -231,6 +231,53 @@ class Verifying(SharedBroker):
             self.assert_error(INVALID_ARGS, self.c.verify, "", given=given)
 
 
+class UnderWay(SharedBroker):
+    """What happens to a password while its hash is under way counts for that very verification."""
+
+    settings = {"argon2-memory-kib": 131072, "argon2-passes": 4, "cache-seconds": 600}
+
+    def overtaken(self, change, given=None, scope="imap"):
+        """A verification is sent, then `change` is made and acknowledged; the reply to the verification."""
+        path, secret = self.c.create("Phone")
+        verifier = self.client(self.broker)
+        begin = time.monotonic()
+        serial = verifier.send(PATH, VERIFIER, "Verify", "ssa{sv}", [secret, scope, given or {}])
+        verifier.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")
+        time.sleep(0.02)  # so that it was begun first
+        change(path)
+        verifier.pump(0)
+        self.assertNotIn(serial, verifier.replies, f"hashed within {time.monotonic() - begin} s: too fast to be overtaken")
+        return path, secret, verifier.wait(serial)
+
+    def test_nothing_overtakes_without_a_change(self):
+        path, _, reply = self.overtaken(lambda path: self.c.find("Phone"))
+        self.assertEqual(reply.args[0], path)
+
+    def test_ended_while_it_is_hashed(self):
+        for change in (self.c.revoke, lambda path: self.c.revoke_all({})):
+            _, secret, reply = self.overtaken(change)
+            self.assertEqual(reply.error_name, AUTHENTICATION_FAILED)
+            self.assert_error(AUTHENTICATION_FAILED, self.c.verify, secret)
+
+    def test_changed_while_it_is_hashed(self):
+        changes = {"frozen": ("Freeze", "a{sv}", [{}]), "scope": ("SetScopes", "asa{sv}", [["smtp"], {}])}
+        for reason, (method, signature, arguments) in changes.items():
+            with self.subTest(reason=reason):
+                path, _, reply = self.overtaken(lambda path: self.c.on_password(path, method, signature, arguments))
+                self.assertEqual(reply.error_name, AUTHENTICATION_FAILED)
+                self.assertEqual(self.c.events(limit=1)[0][4]["reason"], reason)
+                self.c.revoke(path)
+
+    def test_ended_by_another_process_while_it_is_hashed(self):
+        other = Broker(arguments=[f"--data-dir={self.broker.home.data_dir}"])
+        self.addCleanup(other.remove)
+        with other.peer() as client:
+            _, secret, reply = self.overtaken(client.revoke)
+            self.assertEqual(reply.error_name, AUTHENTICATION_FAILED)
+            self.assert_error(AUTHENTICATION_FAILED, self.c.verify, secret)
+        other.stop()
+
+
 class Journal(SharedBroker):
     def kinds(self, **values):
         return [event[2] for event in self.c.events(**values)]
@@ -366,9 +413,18 @@ class Many(TestCase):
         self.assertEqual([path for path, _ in self.c.list(limit=2, after=rows[2][1]["Id"])],
                          [path for path, _ in rows[3:5]])
         self.assertEqual(self.c.list(after="zzzzz"), [])
-        self.assert_error(INVALID_ARGS, self.c.list, limit=0)
+        for limit in (0, 1001, (1 << 32) - 1):
+            self.assert_error(INVALID_ARGS, self.c.list, limit=limit)
+            self.assert_error(INVALID_ARGS, self.c.events, limit=limit)
+        self.assertEqual(len(self.c.list(limit=1000)), 1000)
         self.assertEqual(self.c.revoke_all(options(scope="imap")), 5)
-        self.assertEqual(len(self.c.events()), 1000)
+        newest = self.c.events()
+        self.assertEqual(len(newest), 1000)
+        older = self.c.events(before=newest[-1][0])
+        self.assertEqual(len(newest) + len(older), 1010)
+        serials = [event[0] for event in newest + older]
+        self.assertEqual(serials, sorted(set(serials), reverse=True))
+        self.assertEqual(self.c.events(before=serials[-1]), [])
         self.assertEqual(self.c.revoke_all({}), 1000)
         self.assertEqual(self.c.list(), [])
         self.c.ping()
@@ -408,6 +464,20 @@ class RevokeAll(SharedBroker):
         self.assertEqual(self.c.revoke_all(options(unused_since=middle)), 1)
         self.assertEqual([path for path, _ in self.c.list()], [used])
         self.assert_error(UNKNOWN_OBJECT, self.c.get, never, "Label")
+
+    def test_the_moments_themselves(self):
+        """unused_since and created_before: at that very second is not before it."""
+        path, secret = self.c.create("Phone")
+        made = self.c.get(path, "CreatedAt")
+        for given in (options(created_before=made), options(unused_since=made)):
+            self.assertEqual(self.c.revoke_all(given), 0)
+        time.sleep(1.1)
+        self.c.verify(secret)
+        used = self.c.get(path, "LastUsedAt")
+        self.assertGreater(used, made)
+        self.assertEqual(self.c.revoke_all(options(unused_since=used)), 0)
+        self.assertEqual(self.c.revoke_all(options(unused_since=used + 1, created_before=made)), 0)
+        self.assertEqual(self.c.revoke_all(options(unused_since=used + 1, created_before=made + 1)), 1)
 
     def test_account_of_nobody(self):
         free, _ = self.c.create("Free")

@@ -3,15 +3,20 @@
 
 Memory is read through /proc/PID/mem, page by page: that shows guarded pages too, which a core file leaves out."""
 import ctypes
+import fcntl
 import os
+import pty
 import resource
 import secrets as random_words
+import select
+import shutil
 import signal
 import tempfile
+import termios
 import time
 import unittest
 
-from support import (AUTHENTICATION_FAILED, SANITIZER, SPAREKEYD, Broker, Bus, Home, TestCase, become, in_child, needs_root,
+from support import (AUTHENTICATION_FAILED, SANITIZER, SPAREKEY, SPAREKEYD, Broker, Bus, Home, TestCase, become, in_child, needs_root,
                      other_user, start, wait_until, wrong_secret)
 from test_at_rest import parts
 
@@ -105,6 +110,26 @@ class Copies(TestCase):
 
     @needs_root
     @not_sanitized
+    def test_p07_one_second_after_each_step(self):
+        """Create, verify and revoke each by itself: what a later step overwrites must not have lain there before it."""
+        bus = Bus()
+        self.addCleanup(bus.stop)
+        broker = Broker(bus)
+        self.addCleanup(broker.remove)
+        client = broker.connect()
+        path, secret = client.create("Phone")
+        steps = {"create": lambda: None, "verify": lambda: client.verify(secret), "revoke": lambda: client.revoke(path)}
+        texts = parts(secret)
+        for step, work in steps.items():
+            with self.subTest(step=step):
+                work()
+                time.sleep(1)
+                self.assertEqual(self.found_in(broker.pid, texts), [])
+                self.assertEqual(self.found_in(bus.process.pid, texts), [])
+        broker.stop()
+
+    @needs_root
+    @not_sanitized
     def test_p07_the_search_finds_a_secret_that_is_there(self):
         """By the string form, which leaves copies: so the search above could have found one."""
         bus = Bus()
@@ -188,14 +213,44 @@ class SameUser(TestCase):
 
         # What can be done to any other process shows what the attempts are worth.
         wait_until(lambda: b"sleep" in open_bytes(f"/proc/{victim.pid}/cmdline"))
-        spot = somewhere(victim.pid) if os.geteuid() == 0 else 0
+        spot = somewhere(victim.pid)
         usual = in_child(lambda: attempts(victim.pid, spot), uid, gid)
         for name in ("mem", "maps", "environ", "fd"):
             self.assertIn(name, usual.split())
-        if os.geteuid() == 0 and not restricted():
+        if not restricted():
             self.assertEqual(usual, "attach auxv environ fd maps mem pidfd_getfd process_vm_readv seize smaps")
-        spot = somewhere(broker.pid) if os.geteuid() == 0 else 0
+        spot = somewhere(broker.pid) if os.geteuid() == 0 else spot  # only root can tell where it has memory
         self.assertEqual(in_child(lambda: attempts(broker.pid, spot), uid, gid), "")
+        broker.stop()
+
+    @needs_root
+    @not_sanitized
+    def test_p08_the_tool_during_a_prompt(self):
+        """While it asks for a password, and while it shows one, on a terminal."""
+        uid, gid = other_user()
+        broker = Broker(uid=uid, gid=gid)
+        self.addCleanup(broker.remove)
+        tool = os.path.join(broker.home.directory, "sparekey")
+        shutil.copy(SPAREKEY, tool)
+        os.chmod(tool, 0o755)
+        for arguments, prompt in ((("verify", "--scope", "imap"), b"App password: "), (("which",), b"App password: "),
+                                  (("new", "Phone"), b"Press Enter")):
+            with self.subTest(command=arguments[0]):
+                master, slave = pty.openpty()
+                os.fchown(slave, uid, gid)
+                process = start([tool, *arguments], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                env={**broker.home.environment(), "TERM": "xterm"}, cwd="/",
+                                preexec_fn=lambda: (fcntl.ioctl(slave, termios.TIOCSCTTY, 0), become(uid, gid)))
+                os.close(slave)
+                shown = b""
+                while prompt not in shown:
+                    self.assertTrue(select.select([master], [], [], 10)[0], shown)
+                    shown += os.read(master, 4096)
+                spot = next(first for first, _, line in regions(process.pid) if "r" in line.split()[1])
+                self.assertEqual(in_child(lambda: attempts(process.pid, spot), uid, gid), "")
+                os.write(master, b"nonsense\n")
+                self.assertIn(process.wait(10), (0, 1))
+                os.close(master)
         broker.stop()
 
 

@@ -4,6 +4,7 @@ at most, and what none of them holds."""
 import time
 import unittest
 
+from test_contract import installed_interfaces
 from support import (MANAGER, OBJECT_MANAGER, PASSWORD, PATH, PROPERTIES, AUTHENTICATION_FAILED, SharedBroker, TimedOut,
                      unknown_secret, wait_until)
 
@@ -71,6 +72,46 @@ class Signals(SharedBroker):
                 changed, invalidated = self.changes(path)
                 self.assertEqual({key: item.value for key, item in changed.items()}, {name: value})
                 self.assertEqual(invalidated, [])
+
+    def test_annotations_are_kept(self):
+        """What the contract says of each property's signal, held against all signals of a life."""
+        annotated = {item.get("name"): item.find("annotation").get("value")
+                     for item in installed_interfaces()[PASSWORD].findall("property")}
+        self.assertEqual(annotated["Id"], "const")
+        path, secret = self.c.create("Phone")
+        values = self.c.get_all(path)
+        told = set()
+        for method, signature, arguments in (("Rename", "sa{sv}", ["Tablet", {}]), ("Freeze", "a{sv}", [{}]),
+                                             ("SetScopes", "asa{sv}", [["imap"], {}]), ("Thaw", "a{sv}", [{}]),
+                                             ("SetExpiry", "ta{sv}", [int(time.time()) + 100, {}])):
+            self.c.on_password(path, method, signature, arguments)
+            changed, invalidated = self.changes(path)
+            self.assertEqual(invalidated, [])
+            now = self.c.get_all(path)
+            self.assertEqual({name: value.value for name, value in changed.items()},
+                             {name: value for name, value in now.items() if value != values[name]})
+            self.assertEqual({annotated[name] for name in changed}, {"true"})
+            values = now
+            told |= set(changed)
+        self.c.verify(secret)
+        changed, invalidated = self.changes(path)
+        self.assertEqual(changed, {})
+        self.assertEqual({annotated[name] for name in invalidated}, {"invalidates"})
+        now = self.c.get_all(path)
+        self.assertLessEqual({name for name in now if now[name] != values[name]}, set(invalidated))
+        told |= set(invalidated)
+        self.assertEqual(told, {name for name, value in annotated.items() if value != "const"})
+
+    def test_a_change_to_what_it_was_is_no_news(self):
+        path, _ = self.c.create("Phone", scopes=["imap"])
+        self.c.pump(1.2)
+        self.c.signals.clear()
+        for method, signature, arguments in (("Rename", "sa{sv}", ["Phone", {}]), ("Thaw", "a{sv}", [{}]),
+                                             ("SetScopes", "asa{sv}", [["imaps"], {}]), ("SetExpiry", "ta{sv}", [0, {}])):
+            self.c.on_password(path, method, signature, arguments)
+        self.c.pump(0.2)
+        self.assertEqual(self.c.signals, [])
+        self.assertEqual([event[2] for event in self.c.events(password=path)], ["created"])
 
     def test_uses_are_only_invalidated(self):
         path, secret = self.c.create("Phone")

@@ -556,11 +556,11 @@ static void a_store_on_a_read_only_file_system_is_read(void **state)
 	store = store_files_make(files);
 	assert_int_equal(store_files_insert(store, "00000", "Phone"), 0);
 	store_free(store);
-	if (geteuid() != 0 || mount(files->directory, files->directory, NULL, MS_BIND, NULL) != 0) {
+	if (geteuid() != 0 || mount(files->directory, files->directory, "", MS_BIND, NULL) != 0) {
 		skip();
 	}
-	assert_int_equal(
-		mount(NULL, files->directory, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+	assert_int_equal(mount("", files->directory, "", MS_BIND | MS_REMOUNT | MS_RDONLY, NULL),
+	                 0);
 	store = store_files_open(files);
 	assert_int_equal(store_password_get(store, "00000", &password), 0);
 	assert_int_equal(store_begin(store), -EROFS);
