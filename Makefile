@@ -114,6 +114,8 @@ $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call objects,$$(unit_$
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $(filter %.o,$^) $(shell pkg-config --libs cmocka $(PKGS_BROKER))
 
+include tests/fuzz/fuzz.mk
+
 # Tests. The last line of each is "N passed, N failed", true over all suites it ran: what fails is counted by run-tests,
 # which then says 3; anything else that goes wrong is one more failure.
 TOTALS := $(BUILD)/totals.json
@@ -133,7 +135,7 @@ run-integration: all $(BUILD)/probe
 		$(call or_failed,"integration: run-tests")
 
 MAN := $(wildcard man/*.[1-9])
-SCRIPTS := bootstrap .ci/run examples/demo examples/shell.sh
+SCRIPTS := bootstrap .ci/run examples/demo examples/shell.sh tests/support/fuzz-one
 run-checks: all
 	@$(RUN) --check $(filter-out tests/checks/readme-tour tests/checks/library,$(wildcard tests/checks/*)) "mandoc -Tlint -W warning $(MAN)" \
 		"shellcheck $(SCRIPTS)" "SPAREKEY_BUILD=$(BUILD) tests/checks/readme-tour" "SPAREKEY_BUILD=$(BUILD) tests/checks/library" $(call or_failed,"checks: run-tests")
@@ -155,7 +157,8 @@ valgrind:
 
 # One build's suites; where it does not build, that is the one failure.
 suites:
-	@if $(SUBMAKE) -j$(JOBS) all units; then $(SUBMAKE) run-units && $(SUBMAKE) run-integration; \
+	@if $(SUBMAKE) -j$(JOBS) all units replays; then \
+		$(SUBMAKE) run-units && $(SUBMAKE) run-corpus && $(SUBMAKE) run-integration; \
 		else $(RUN) --failed build; false; fi
 
 check:
@@ -176,8 +179,8 @@ tsan:
 	@$(SUBMAKE) $(TSAN) TOTALS=build/tsan/totals.json run-units $(call or_failed,build)
 	@$(SUMMARY) build/tsan/totals.json
 
-# Everything CI runs: gcc with all suites and checks, memcheck, clang's units, ASan and UBSan over all, TSan for loop and
-# workers. With nothing that builds nothing else is tried.
+# Everything CI runs: gcc with all suites and checks, memcheck, clang's units, ASan and UBSan over all, the fuzz targets, TSan for
+# loop and workers. With nothing that builds nothing else is tried.
 ALL := TOTALS=build/totals.json
 WERROR := EXTRA_CFLAGS="-Werror $(EXTRA_CFLAGS)"
 check-all:
@@ -188,6 +191,7 @@ check-all:
 		$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang -j$(JOBS) all units && \
 			$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang run-units $(call or_failed,clang); \
 		$(SUBMAKE) $(ALL) $(ASAN) suites; \
+		$(SUBMAKE) $(ALL) $(WERROR) $(FUZZ) -j$(JOBS) run-fuzz $(call or_failed,fuzz); \
 		$(SUBMAKE) $(ALL) $(TSAN) -j$(JOBS) run-units $(call or_failed,tsan); }
 	@$(SUMMARY) build/totals.json
 
@@ -195,7 +199,7 @@ layers:
 	tests/checks/layers
 
 SOURCES := $(wildcard include/*.h protocol/*.[ch] broker/*.[ch] broker/*/*.[ch] client/*.[ch] cli/*.[ch] tests/unit/*.[ch] \
-	tests/support/*.[ch])
+	tests/support/*.[ch] tests/fuzz/*.[ch])
 format:
 	clang-format -i $(SOURCES)
 

@@ -110,7 +110,6 @@ static int read_events(struct call *call, DBusMessageIter *body)
 static int take_detail(void *data, const char *key, DBusMessageIter *value)
 {
 	struct sparekey_verification *right = data;
-	uint64_t expires_at = 0;
 
 	if (strcmp(key, "id") == 0) {
 		record_text(value, right->id, sizeof(right->id));
@@ -120,8 +119,8 @@ static int take_detail(void *data, const char *key, DBusMessageIter *value)
 		record_text(value, right->account, sizeof(right->account));
 	} else if (strcmp(key, "scopes") == 0) {
 		record_scopes(value, &right->scopes);
-	} else if (strcmp(key, "expires_at") == 0 && codec_read_uint64(value, &expires_at)) {
-		right->expires_at = (int64_t)expires_at;
+	} else if (strcmp(key, "expires_at") == 0) {
+		right->expires_at = record_time(value);
 	}
 	return 0;
 }

@@ -42,13 +42,6 @@ void news_lost(const struct sparekey *sparekey)
 	tell(sparekey, SPAREKEY_NEWS_LOST);
 }
 
-static int64_t time_of(DBusMessageIter *value)
-{
-	uint64_t at = 0;
-
-	return codec_read_uint64(value, &at) && at <= INT64_MAX ? (int64_t)at : 0;
-}
-
 static void read_created(DBusMessageIter *body, struct sparekey_news *news)
 {
 	record_id(body, news->id);
@@ -69,14 +62,14 @@ static void read_verified(DBusMessageIter *body, struct sparekey_news *news)
 	dbus_message_iter_next(body);
 	record_text(body, news->scope, sizeof(news->scope));
 	dbus_message_iter_next(body);
-	news->at = time_of(body);
+	news->at = record_time(body);
 }
 
 static void read_failed(DBusMessageIter *body, struct sparekey_news *news)
 {
 	record_text(body, news->scope, sizeof(news->scope));
 	dbus_message_iter_next(body);
-	news->at = time_of(body);
+	news->at = record_time(body);
 	dbus_message_iter_next(body);
 	codec_read_uint32(body, &news->count);
 }

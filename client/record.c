@@ -53,7 +53,7 @@ bool record_id(DBusMessageIter *value, char ret_id[static SPAREKEY_ID_SIZE])
 	return true;
 }
 
-static int64_t number_of(DBusMessageIter *value)
+int64_t record_time(DBusMessageIter *value)
 {
 	uint64_t number = 0;
 
@@ -161,7 +161,7 @@ static int take_property(void *data, const char *key, DBusMessageIter *value)
 		} else if (field->size > 0) {
 			record_text(value, at, field->size);
 		} else {
-			int64_t number = number_of(value);
+			int64_t number = record_time(value);
 
 			memcpy(at, &number, sizeof(number));
 		}
@@ -205,7 +205,7 @@ void record_event(DBusMessageIter *row, struct sparekey_event *ret_event)
 	dbus_message_iter_recurse(row, &field);
 	codec_read_int64(&field, &ret_event->serial);
 	dbus_message_iter_next(&field);
-	ret_event->time = number_of(&field);
+	ret_event->time = record_time(&field);
 	dbus_message_iter_next(&field);
 	record_text(&field, ret_event->kind, sizeof(ret_event->kind));
 	dbus_message_iter_next(&field);

@@ -11,6 +11,8 @@
 
 /* Copies a string, cut at a character's end; false if it is none. */
 bool record_text(DBusMessageIter *value, char *ret_text, size_t size);
+/* A time or a count; 0 if it is none, or beyond what a time can be. */
+int64_t record_time(DBusMessageIter *value);
 void record_scopes(DBusMessageIter *value, struct sparekey_scopes *ret_scopes);
 /* The last element of an object path that names a password; false if it is none. */
 bool record_id(DBusMessageIter *value, char ret_id[static SPAREKEY_ID_SIZE]);

@@ -29,9 +29,8 @@ static void test_names_go_both_ways(void **state)
 static void test_faults(void **state)
 {
 	static const int storage[] = { -EIO, -ENOSPC, -EROFS, -EBUSY, -EUCLEAN, -ESTALE };
-	static const int others[] = {
-		-ENOMEM, -EINVAL, -1000000, 0, 1000000, SPAREKEY_NO_BROKER + 1
-	};
+	static const int others[] = { -ENOMEM, -EINVAL, -1000000,
+		                      0,       1000000, SPAREKEY_BAD_SETTINGS + 1 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof storage / sizeof storage[0]; i++) {

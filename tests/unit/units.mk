@@ -47,3 +47,10 @@ UNIT_LDFLAGS_store_power := $(UNIT_LDFLAGS_store_fault),--wrap=mkdir,--wrap=mkos
 
 # cli
 unit_when := cli/when.c
+
+# broker/bus: the room, and what it stands on
+unit_reply := $(filter-out broker/main.c broker/broker.c broker/harden.c,$(BROKER)) $(PROTOCOL) gen/introspect_xml.c
+UNIT_LDFLAGS_reply := -Wl,--wrap=dbus_message_new_error,--wrap=dbus_connection_send
+
+# client
+unit_answer := $(CLIENT) $(PROTOCOL)
