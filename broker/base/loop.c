@@ -233,8 +233,7 @@ static void call_due(struct loop *loop)
 	}
 }
 
-/* The kernel may be short of memory too: waiting for nothing takes none, the next turn tries again.
- */
+/* The kernel may be short of memory too: to wait for nothing takes none of it. */
 static int wait_for(struct loop *loop, size_t count, int wait_ms)
 {
 	if (poll(loop->polled, count, wait_ms) >= 0 || errno == EINTR) {
