@@ -36,6 +36,7 @@ static void read_secret(struct sparekey *sparekey, struct call *call)
 		size_t length = secret_length(secret);
 		struct iovec room = { secret_buffer(secret) + length, SECRET_CAPACITY - length };
 
+		errno = EMSGSIZE; /* where there is no room left */
 		count = room.iov_len > 0 ? preadv2(call->secret_fd, &room, 1, -1, RWF_NOWAIT) : -1;
 		if (count > 0) {
 			secret_set_length(secret, length + (size_t)count);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "protocol/codec.h"
@@ -78,8 +79,7 @@ static DBusMessage *new_reply(DBusMessageIter *ret_body)
 	return reply;
 }
 
-/* Puts `reply` before the handle as the answer to `operation`. */
-static void answer(struct sparekey *sparekey, enum sparekey_operation operation, DBusMessage *reply)
+static void expect(struct sparekey *sparekey, enum sparekey_operation operation)
 {
 	struct call *call = calloc(1, sizeof *call);
 
@@ -90,6 +90,12 @@ static void answer(struct sparekey *sparekey, enum sparekey_operation operation,
 	call->done = done;
 	call->row = row;
 	sparekey->calls = call;
+}
+
+/* Puts `reply` before the handle as the answer to `operation`. */
+static void answer(struct sparekey *sparekey, enum sparekey_operation operation, DBusMessage *reply)
+{
+	expect(sparekey, operation);
 	call_message(sparekey, reply);
 	dbus_message_unref(reply);
 	assert_int_equal(heard.count, 1);
@@ -260,6 +266,34 @@ static void test_an_answer_of_another_signature(void **state)
 	assert_string_equal(sparekey_error_text(*state), "the broker's answer was not understood");
 }
 
+/* It comes in parts: the reading ends with the last byte there is room for, not with the deadline.
+ */
+static void test_a_secret_without_end(void **state)
+{
+	static const char rest[SECRET_CAPACITY] = "w";
+	struct sparekey *sparekey = *state;
+	DBusMessageIter body;
+	DBusMessage *reply = new_reply(&body);
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "k7mq3", 5), 5);
+	assert_true(codec_append_path(&body, PATH_PASSWORDS "/k7mq3"));
+	assert_true(dbus_message_iter_append_basic(&body, DBUS_TYPE_UNIX_FD, &ends[0]));
+	expect(sparekey, SPAREKEY_OP_CREATE);
+	call_message(sparekey, reply);
+	dbus_message_unref(reply);
+	assert_int_equal(heard.count, 0);
+	assert_int_equal(write(ends[1], rest, sizeof rest), sizeof rest);
+	receive_ready(sparekey, sparekey->calls->secret_fd);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.result, SPAREKEY_FAILED);
+	assert_string_equal(sparekey_error_text(sparekey),
+	                    "the secret could not be read: revoke k7mq3");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_an_error_without_words(void **state)
 {
 	DBusMessage *reply = dbus_message_new(DBUS_MESSAGE_TYPE_ERROR);
@@ -320,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_settings_as_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_answer_of_another_signature, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(test_a_secret_without_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_error_without_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_news, set_up, tear_down),
 	};
