@@ -75,9 +75,24 @@ json_t *scopes_json(const struct sparekey_scopes *scopes)
 	return names;
 }
 
+/* The caller frees it; NULL: memory ran out. Into a buffer of the right size, since json_dumps
+ * leaves out the names it has no memory for. */
+static char *json_text(const json_t *value, size_t flags)
+{
+	size_t size = value != NULL ? json_dumpb(value, NULL, 0, flags) : 0;
+	char *text = size > 0 ? malloc(size + 1) : NULL;
+
+	if (text == NULL || json_dumpb(value, text, size, flags) != size) {
+		free(text);
+		return NULL;
+	}
+	text[size] = '\0';
+	return text;
+}
+
 int output_json(json_t *value, size_t flags)
 {
-	char *text = value != NULL ? json_dumps(value, flags) : NULL;
+	char *text = json_text(value, flags);
 
 	json_decref(value);
 	if (text == NULL) {
@@ -137,7 +152,7 @@ bool output_json_secret(const struct sparekey_password *password,
                         const struct sparekey_secret *secret)
 {
 	json_t *object = json_password(password);
-	char *text = json_dumps(object, 0);
+	char *text = json_text(object, 0);
 
 	json_decref(object);
 	if (text == NULL) {
