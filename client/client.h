@@ -13,6 +13,7 @@
 /* What the files of this room share; nobody else includes it. */
 
 #define ERROR_BYTES 1200u
+#define MESSAGE_BYTES (16L * 1024 * 1024) /* of one answer: a full page is 8 MiB at most */
 #define WAY_BYTES 300u
 #define WAY_MS 5000u /* to connect and authenticate by one way */
 
@@ -21,7 +22,7 @@ enum reach_stage {
 	REACH_DOWN = 0,   /* nobody wants one */
 	REACH_CONNECTING, /* its queue is full: tried again by timer */
 	REACH_PROVING,    /* authenticating */
-	REACH_GREETING,   /* Hello or Ping is sent */
+	REACH_GREETING,   /* Hello is sent */
 	REACH_STARTING,   /* the bus is asked to start the broker */
 	REACH_NAMING,     /* the bus is asked who owns its name */
 	REACH_UP,
@@ -46,6 +47,7 @@ struct call {
 	dbus_uint32_t serial; /* 0: waits for a broker */
 	uint64_t until_ms;
 	bool is_answered; /* but its secret is still to be read */
+	bool is_failed;   /* ended, and about to be told so */
 	int secret_fd;    /* a created secret that is still to be read; -1 */
 	sparekey_done_fn *done;
 	void *data;
@@ -63,6 +65,7 @@ struct sparekey {
 	int epoll_fd;
 	int timer_fd;
 	struct call *calls; /* in the order they were made */
+	unsigned int sent;  /* of them: under way at the broker */
 
 	enum reach_stage stage;
 	enum reach_way way;
@@ -72,7 +75,7 @@ struct sparekey {
 	DBusWatch *watches[WATCHES];
 	uint64_t way_until_ms;  /* this way is given up then */
 	uint64_t retry_ms;      /* REACH_CONNECTING: the next attempt */
-	dbus_uint32_t question; /* serial of Hello, Ping, StartServiceByName, GetNameOwner */
+	dbus_uint32_t question; /* serial of Hello, StartServiceByName, GetNameOwner */
 	bool is_bus;
 	char owner[256]; /* the broker's unique name on a bus; "" peer to peer */
 	char way_text[WAY_BYTES];
@@ -80,6 +83,7 @@ struct sparekey {
 	int failure; /* why no way worked; SPAREKEY_NO_BROKER, SPAREKEY_STORAGE_FAILED */
 
 	pid_t broker;        /* started for this handle alone; 0: none */
+	pid_t leaving;       /* one before it that was told to end and may not have; 0: none */
 	int broker_errors;   /* the read end of its stderr; -1 */
 	char directory[200]; /* of its socket; "": none */
 
@@ -101,6 +105,9 @@ void socket_close(struct sparekey *sparekey);
 /* Hands libdbus what epoll reported. */
 void socket_ready(struct sparekey *sparekey, uint32_t events);
 
+/* way.c: the address at which the way being tried leads to a broker; false: it leads nowhere. */
+bool way_address(const struct sparekey *sparekey, char *ret_address, size_t size);
+
 /* reach.c: the way to a broker. */
 void reach_begin(struct sparekey *sparekey);
 /* Goes on after something has happened: the socket, an answer, or the time. */
@@ -113,6 +120,11 @@ void reach_lost(struct sparekey *sparekey);
 uint64_t reach_due_ms(const struct sparekey *sparekey);
 
 /* call.c: requests under way. */
+/* The deadline of what is asked for now. */
+uint64_t call_until_ms(const struct sparekey *sparekey);
+/* As sparekey_submit, with a deadline of its own. */
+int call_submit(struct sparekey *sparekey, const struct sparekey_request *request,
+                uint64_t until_ms, sparekey_done_fn *done, void *data);
 void call_send_waiting(struct sparekey *sparekey);
 /* Ends all that wait, or (sent_only) all that had been sent, with a result whose text is said
  * already. */
@@ -133,7 +145,7 @@ void answer_free(struct sparekey_answer *answer);
 
 /* news.c */
 void news_message(const struct sparekey *sparekey, DBusMessage *message);
-/* Has a bus send us the broker's signals. */
+/* Has a bus send us the broker's signals, and word of its going. */
 void news_subscribe(struct sparekey *sparekey);
 
 /* private.c: a broker for this handle alone. */
@@ -141,6 +153,9 @@ void news_subscribe(struct sparekey *sparekey);
 int private_start(struct sparekey *sparekey, char *ret_address, size_t size);
 /* Why it ended before it was reached: says and returns it. */
 int private_why(struct sparekey *sparekey);
+/* Tells it to end and waits for nothing; takes none. */
+void private_drop(struct sparekey *sparekey);
+/* Ends it, and waits for that. */
 void private_stop(struct sparekey *sparekey);
 
 /* secret.c */

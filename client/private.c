@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,8 @@
 
 #define HANDED_FD 3
 #define ENDING_MS 3000
-#define FAILING_MS 200
+#define FAILING_MS 200 /* from hanging up to its end */
+#define PAUSE_MS 5
 #define EXIT_STORE 74 /* sparekeyd(8), EXIT STATUS */
 #define EXIT_SETTINGS 78
 
@@ -212,7 +212,7 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 	int fd = make_socket(sparekey);
 
 	if (fd < 0) {
-		private_stop(sparekey);
+		private_drop(sparekey);
 		return fd;
 	}
 	broker_path(program, sizeof(program));
@@ -220,26 +220,36 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 
 	close(fd);
 	if (result < 0) {
-		private_stop(sparekey);
+		private_drop(sparekey);
 		return result;
 	}
 	snprintf(ret_address, size, "unix:path=%s/s", sparekey->directory);
 	return 0;
 }
 
-/* Waits until it has ended or said all it will, for a moment: it is ending by then. */
+/* Waits for its end, up to `ms`. 0: it goes on; else as waitpid(2), also where the caller has its
+ * children reaped by themselves. */
+static pid_t wait_for(pid_t broker, int ms, int *ret_status)
+{
+	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
+	pid_t ended = waitpid(broker, ret_status, WNOHANG);
+
+	for (int waited = 0; ended == 0 && waited < ms; waited += PAUSE_MS) {
+		nanosleep(&pause, NULL);
+		ended = waitpid(broker, ret_status, WNOHANG);
+	}
+	return ended;
+}
+
+/* What it has said so far, without waiting. */
 static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size)
 {
-	struct pollfd said = { .fd = sparekey->broker_errors, .events = POLLIN };
 	size_t length = 0;
+	ssize_t count = 1;
 
-	while (length + 1 < size && poll(&said, 1, FAILING_MS) > 0) {
-		ssize_t count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
-
-		if (count <= 0) {
-			break;
-		}
-		length += (size_t)count;
+	while (count > 0 && length + 1 < size) {
+		count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
+		length += count > 0 ? (size_t)count : 0;
 	}
 	ret_text[length] = '\0';
 	return length;
@@ -261,17 +271,18 @@ static const char *last_line(char *text)
 	               : line;
 }
 
+/* It has hung up, and is gone in a moment; or its time is over, and it hangs. */
 int private_why(struct sparekey *sparekey)
 {
 	char text[2048];
 	int status = 0;
-	bool has_said = sparekey->broker_errors >= 0 &&
-	                read_errors(sparekey, text, sizeof(text)) > 0;
+	int patience_ms = client_now_ms() < sparekey->way_until_ms ? FAILING_MS : 0;
+	bool has_said = false;
 
-	if (sparekey->broker > 0 &&
-	    waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
+	if (sparekey->broker > 0 && wait_for(sparekey->broker, patience_ms, &status) != 0) {
 		sparekey->broker = 0;
 	}
+	has_said = sparekey->broker_errors >= 0 && read_errors(sparekey, text, sizeof(text)) > 0;
 	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
 	            has_said ? ": " : "", has_said ? last_line(text) : "");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORE) {
@@ -281,25 +292,24 @@ int private_why(struct sparekey *sparekey)
 	                                                                 : SPAREKEY_NO_BROKER;
 }
 
-static void end_broker(pid_t broker)
+/* One that is stopped (SIGSTOP) or hangs does not end by SIGTERM. What it has acknowledged is on
+ * the disk. */
+static void end_for_good(pid_t broker, int ms)
 {
-	static const struct timespec pause = { 0, 10000000 };
-
-	kill(broker, SIGTERM);
-	for (unsigned int waited = 0; waited < ENDING_MS / 10; waited++) {
-		if (waitpid(broker, NULL, WNOHANG) != 0) {
-			return; /* it has ended, or the caller reaps its children by itself */
-		}
-		nanosleep(&pause, NULL);
+	if (broker > 0 && wait_for(broker, ms, NULL) == 0) {
+		kill(broker, SIGKILL);
+		waitpid(broker, NULL, 0);
 	}
 }
 
-void private_stop(struct sparekey *sparekey)
+void private_drop(struct sparekey *sparekey)
 {
 	char path[220];
 
 	if (sparekey->broker > 0) {
-		end_broker(sparekey->broker);
+		kill(sparekey->broker, SIGTERM);
+		end_for_good(sparekey->leaving, 0);
+		sparekey->leaving = wait_for(sparekey->broker, 0, NULL) == 0 ? sparekey->broker : 0;
 		sparekey->broker = 0;
 	}
 	if (sparekey->broker_errors >= 0) {
@@ -312,4 +322,11 @@ void private_stop(struct sparekey *sparekey)
 		rmdir(sparekey->directory);
 		sparekey->directory[0] = '\0';
 	}
+}
+
+void private_stop(struct sparekey *sparekey)
+{
+	private_drop(sparekey);
+	end_for_good(sparekey->leaving, ENDING_MS);
+	sparekey->leaving = 0;
 }

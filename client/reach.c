@@ -6,98 +6,39 @@
  *
  * A broker's libdbus loses a descriptor that arrives together with the end of authentication, so
  * one question without a descriptor comes first: Hello, which a bus answers and a broker's own
- * socket does not know. Refused: trusting the environment's XDG_RUNTIME_DIR without looking whose
- * it is.
+ * socket does not know.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client/client.h"
+#include "protocol/error.h"
 #include "protocol/names.h"
 
 #define RETRY_MS 20u
 
 static void try_way(struct sparekey *sparekey);
 
-/* DIRECTORY below which sockets of ours may lie, or NULL. */
-static const char *runtime_directory(void)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	struct stat status;
-
-	if (runtime == NULL || runtime[0] != '/' || lstat(runtime, &status) < 0 ||
-	    !S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
-		return NULL;
-	}
-	return runtime;
-}
-
-/* The address of a socket below the runtime directory; false: there is none. */
-static bool address_below_runtime(const char *tail, char *ret_address, size_t size)
-{
-	const char *runtime = runtime_directory();
-	char path[WAY_BYTES];
-	char *escaped = NULL;
-	int length = -1;
-
-	if (runtime != NULL) {
-		length = snprintf(path, sizeof(path), "%s/%s", runtime, tail);
-	}
-	if (length < 0 || (size_t)length >= sizeof(path) || access(path, F_OK) < 0) {
-		return false;
-	}
-	escaped = dbus_address_escape_value(path);
-	if (escaped == NULL) {
-		return false;
-	}
-	length = snprintf(ret_address, size, "unix:path=%s", escaped);
-	dbus_free(escaped);
-	return length > 0 && (size_t)length < size;
-}
-
-static bool bus_address(char *ret_address, size_t size)
-{
-	const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
-
-	if (address == NULL || address[0] == '\0') {
-		return address_below_runtime("bus", ret_address, size);
-	}
-	return snprintf(ret_address, size, "%s", address) < (int)size;
-}
-
-/* Where this way leads; false: it leads nowhere. */
-static bool way_address(const struct sparekey *sparekey, char *ret_address, size_t size)
-{
-	switch (sparekey->way) {
-	case WAY_ADDRESS:
-		return snprintf(ret_address, size, "%s", sparekey->address) < (int)size;
-	case WAY_PEER:
-	case WAY_PEER_AGAIN:
-		return address_below_runtime(PEER_DIRECTORY "/" PEER_SOCKET, ret_address, size);
-	case WAY_BUS:
-	case WAY_BUS_AGAIN:
-		return bus_address(ret_address, size);
-	case WAY_PRIVATE:
-	case WAY_NONE:
-		return false;
-	}
-	return false;
-}
-
 static void give_up(struct sparekey *sparekey)
 {
 	sparekey->stage = REACH_DOWN;
 	sparekey->way = WAY_NONE;
 	socket_close(sparekey);
-	private_stop(sparekey);
+	private_drop(sparekey);
 	if (sparekey->error[0] == '\0') {
 		client_fail(sparekey, 0, "no broker could be reached");
 	}
 	call_fail_all(sparekey, sparekey->failure, false);
+}
+
+/* A broker with no room left for us is a broker: there shall be no second one beside it. And none
+ * for nobody: whoever asked may have given up by now. */
+static bool may_start_own(const struct sparekey *sparekey)
+{
+	return (sparekey->flags & SPAREKEY_NO_PRIVATE_BROKER) == 0 &&
+	       sparekey->failure != SPAREKEY_LIMIT_EXCEEDED && sparekey->calls != NULL;
 }
 
 /* This way has led nowhere: the next one. */
@@ -114,8 +55,7 @@ static void next_way(struct sparekey *sparekey)
 		break;
 	case WAY_BUS:
 	case WAY_BUS_AGAIN:
-		sparekey->way = (sparekey->flags & SPAREKEY_NO_PRIVATE_BROKER) != 0 ? WAY_NONE
-		                                                                    : WAY_PRIVATE;
+		sparekey->way = may_start_own(sparekey) ? WAY_PRIVATE : WAY_NONE;
 		break;
 	case WAY_PRIVATE:
 		sparekey->failure = private_why(sparekey);
@@ -217,14 +157,10 @@ static DBusMessage *bus_method(const char *member)
 	                                    member);
 }
 
+/* Not Ping, which libdbus answers by itself, whatever the broker thinks of us. */
 static void greet(struct sparekey *sparekey)
 {
-	bool may_be_bus = sparekey->way == WAY_ADDRESS || sparekey->way == WAY_BUS ||
-	                  sparekey->way == WAY_BUS_AGAIN;
-
-	ask(sparekey, REACH_GREETING,
-	    may_be_bus ? bus_method("Hello")
-	               : dbus_message_new_method_call(NULL, "/", DBUS_INTERFACE_PEER, "Ping"));
+	ask(sparekey, REACH_GREETING, bus_method("Hello"));
 }
 
 static void ask_about_name(struct sparekey *sparekey, enum reach_stage stage, const char *member)
@@ -233,6 +169,9 @@ static void ask_about_name(struct sparekey *sparekey, enum reach_stage stage, co
 	dbus_uint32_t flags = 0;
 	DBusMessage *question = bus_method(member);
 
+	if (stage == REACH_NAMING) {
+		news_subscribe(sparekey); /* before the answer can grow old */
+	}
 	if (question != NULL &&
 	    (!dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID) ||
 	     (stage == REACH_STARTING &&
@@ -260,13 +199,24 @@ static void up(struct sparekey *sparekey)
 	}
 	sparekey->stage = REACH_UP;
 	sparekey->error[0] = '\0';
-	news_subscribe(sparekey);
 	call_send_waiting(sparekey);
 }
 
-/* A bus knows Hello; whoever says it does not know it, is the broker's own socket. */
-static void greeted(struct sparekey *sparekey, bool is_error)
+static bool is_full(DBusMessage *message, bool is_error)
 {
+	return is_error &&
+	       error_from_name(dbus_message_get_error_name(message)) == SPAREKEY_LIMIT_EXCEEDED;
+}
+
+/* A bus knows Hello; whoever says it does not know it, is the broker's own socket. */
+static void greeted(struct sparekey *sparekey, DBusMessage *message, bool is_error)
+{
+	if (is_full(message, is_error)) {
+		sparekey->failure = client_fail(sparekey, SPAREKEY_LIMIT_EXCEEDED,
+		                                "the broker has too many connections");
+		next_way(sparekey);
+		return;
+	}
 	sparekey->is_bus = !is_error && (sparekey->way == WAY_ADDRESS || sparekey->way == WAY_BUS ||
 	                                 sparekey->way == WAY_BUS_AGAIN);
 	if (!sparekey->is_bus) {
@@ -279,18 +229,24 @@ static void greeted(struct sparekey *sparekey, bool is_error)
 }
 
 /* The broker runs now. A bus that was only asked to start it is left for the socket. */
+static void leave_bus(struct sparekey *sparekey)
+{
+	socket_close(sparekey);
+	sparekey->way = WAY_PEER_AGAIN;
+	try_way(sparekey);
+}
+
+/* A bus that does not know how to start it may have one all the same, started by somebody else. */
 static void started(struct sparekey *sparekey, DBusMessage *message, bool is_error)
 {
-	if (is_error) {
-		const char *text = "";
+	const char *text = "";
 
+	if (is_error) {
 		dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
 		client_fail(sparekey, 0, "the bus could not start the broker: %.200s", text);
-		next_way(sparekey);
-	} else if (sparekey->way == WAY_BUS) {
-		socket_close(sparekey);
-		sparekey->way = WAY_PEER_AGAIN;
-		try_way(sparekey);
+	}
+	if (!is_error && sparekey->way == WAY_BUS) {
+		leave_bus(sparekey);
 	} else {
 		ask_about_name(sparekey, REACH_NAMING, "GetNameOwner");
 	}
@@ -302,12 +258,16 @@ static void named(struct sparekey *sparekey, DBusMessage *message, bool is_error
 
 	if (is_error ||
 	    !dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &owner, DBUS_TYPE_INVALID)) {
-		client_fail(sparekey, 0, "nobody has the broker's name on the bus");
+		if (sparekey->error[0] == '\0') {
+			client_fail(sparekey, 0, "nobody has the broker's name on the bus");
+		}
 		next_way(sparekey);
-		return;
+	} else if (sparekey->way == WAY_BUS) {
+		leave_bus(sparekey);
+	} else {
+		snprintf(sparekey->owner, sizeof(sparekey->owner), "%s", owner);
+		up(sparekey);
 	}
-	snprintf(sparekey->owner, sizeof(sparekey->owner), "%s", owner);
-	up(sparekey);
 }
 
 bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
@@ -322,7 +282,7 @@ bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
 	sparekey->question = 0;
 	switch (sparekey->stage) {
 	case REACH_GREETING:
-		greeted(sparekey, is_error);
+		greeted(sparekey, message, is_error);
 		break;
 	case REACH_STARTING:
 		started(sparekey, message, is_error);
@@ -355,7 +315,7 @@ void reach_lost(struct sparekey *sparekey)
 	sparekey->way_text[0] = '\0';
 	sparekey->owner[0] = '\0';
 	socket_close(sparekey);
-	private_stop(sparekey);
+	private_drop(sparekey);
 	if (sparekey->told != NULL) {
 		struct sparekey_news lost = { .kind = SPAREKEY_NEWS_LOST };
 

@@ -248,7 +248,8 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 		peer_check(link);
 	}
 	if (link->kind == LINK_SILENT) {
-		error_reply(link->connection, message, SPAREKEY_ACCESS_DENIED, "");
+		error_reply(link->connection, message, SPAREKEY_LIMIT_EXCEEDED,
+		            "too many connections");
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
 	const char *interface = dbus_message_get_interface(message);
