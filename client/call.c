@@ -20,6 +20,7 @@
 
 static void call_free(struct sparekey *sparekey, struct call *call)
 {
+	sparekey->sent -= call->serial != 0 ? 1 : 0;
 	if (call->message != NULL) {
 		dbus_message_unref(call->message);
 	}
@@ -48,8 +49,19 @@ static void finish(struct sparekey *sparekey, struct call *call, int result)
 	call_free(sparekey, call);
 }
 
+uint64_t call_until_ms(const struct sparekey *sparekey)
+{
+	return client_now_ms() + (uint64_t)sparekey->timeout_ms;
+}
+
 int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *request,
                     sparekey_done_fn *done, void *data)
+{
+	return call_submit(sparekey, request, call_until_ms(sparekey), done, data);
+}
+
+int call_submit(struct sparekey *sparekey, const struct sparekey_request *request,
+                uint64_t until_ms, sparekey_done_fn *done, void *data)
 {
 	struct call *call = calloc(1, sizeof(*call));
 	struct call **end = &sparekey->calls;
@@ -65,7 +77,7 @@ int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *re
 		return client_fail(sparekey, result, "%s", sparekey_strerror(result));
 	}
 	call->operation = request->operation;
-	call->until_ms = client_now_ms() + (uint64_t)sparekey->timeout_ms;
+	call->until_ms = until_ms;
 	call->secret_fd = -1;
 	call->done = done;
 	call->data = data;
@@ -115,6 +127,11 @@ static struct call *first_of(const struct sparekey *sparekey, bool is_sent)
 	return call;
 }
 
+static bool may_send(const struct sparekey *sparekey)
+{
+	return sparekey->stage == REACH_UP && sparekey->sent < LIMIT_CALLS_PER_CALLER;
+}
+
 /* 0: it is on its way. */
 static int send_one(struct sparekey *sparekey, struct call *call)
 {
@@ -131,23 +148,24 @@ static int send_one(struct sparekey *sparekey, struct call *call)
 	if (!dbus_connection_send(sparekey->connection, message, &call->serial)) {
 		return -ENOMEM;
 	}
+	sparekey->sent++;
 	/* The pipe of a secret goes with the message: nothing of it stays here. */
 	dbus_message_unref(message);
 	call->message = NULL;
 	return 0;
 }
 
+/* As many at a time as a broker takes from one caller: more would be refused. One that ends here is
+ * one turn's last, or a callback that asks anew each time would keep the turn from ending. */
 void call_send_waiting(struct sparekey *sparekey)
 {
 	struct call *call = first_of(sparekey, false);
 
-	if (call == NULL) {
-		return;
-	}
-	if (sparekey->stage == REACH_DOWN) {
+	if (call != NULL && sparekey->stage == REACH_DOWN) {
 		reach_begin(sparekey);
+		call = first_of(sparekey, false);
 	}
-	while (sparekey->stage == REACH_UP && (call = first_of(sparekey, false)) != NULL) {
+	while (call != NULL && may_send(sparekey)) {
 		int result = call->operation == SPAREKEY_OP_REACH ? 0 : send_one(sparekey, call);
 
 		if (result < 0) {
@@ -155,38 +173,35 @@ void call_send_waiting(struct sparekey *sparekey)
 		}
 		if (result != 0 || call->operation == SPAREKEY_OP_REACH) {
 			finish(sparekey, call, result);
+			return;
 		}
+		call = first_of(sparekey, false);
 	}
 }
 
-/* Those that are there when it begins: what their callbacks ask for anew is another matter. */
+static struct call *first_failed(const struct sparekey *sparekey)
+{
+	struct call *call = sparekey->calls;
+
+	while (call != NULL && !call->is_failed) {
+		call = call->next;
+	}
+	return call;
+}
+
+/* Those that are there when it begins: what their callbacks ask for anew is another matter. They
+ * stay on the list until it is their turn, so that a callback can cancel others. */
 void call_fail_all(struct sparekey *sparekey, int result, bool sent_only)
 {
 	char error[ERROR_BYTES];
-	struct call *failed = NULL;
-	struct call **end = &failed;
-	struct call **at = &sparekey->calls;
+	struct call *call = NULL;
 
 	memcpy(error, sparekey->error, sizeof(error));
-	while (*at != NULL) {
-		struct call *call = *at;
-
-		if (sent_only && call->serial == 0) {
-			at = &call->next;
-			continue;
-		}
-		*at = call->next;
-		call->next = NULL;
-		*end = call;
-		end = &call->next;
+	for (call = sparekey->calls; call != NULL; call = call->next) {
+		call->is_failed = !sent_only || call->serial != 0;
 	}
-	while (failed != NULL) {
-		struct call *call = failed;
-
-		failed = call->next;
-		client_fail(sparekey, result, "%s", error);
-		call->done(call->data, result, &call->answer);
-		call_free(sparekey, call);
+	while ((call = first_failed(sparekey)) != NULL) {
+		finish(sparekey, call, client_fail(sparekey, result, "%s", error));
 	}
 }
 
@@ -257,7 +272,10 @@ static void answered(struct sparekey *sparekey, struct call *call, DBusMessage *
 
 	if (epoll_ctl(sparekey->epoll_fd, EPOLL_CTL_ADD, call->secret_fd, &event) < 0) {
 		finish(sparekey, call, client_fail(sparekey, -errno, "%s", strerrordesc_np(errno)));
+		return;
 	}
+	/* It is in the pipe by now, even if the broker is gone in the next moment. */
+	call_secret_ready(sparekey, call->secret_fd);
 }
 
 void call_message(struct sparekey *sparekey, DBusMessage *message)
@@ -340,8 +358,7 @@ uint64_t call_due_ms(const struct sparekey *sparekey)
 	for (const struct call *call = sparekey->calls; call != NULL; call = call->next) {
 		due_ms = call->until_ms < due_ms ? call->until_ms : due_ms;
 		/* Made by a callback of this very turn: it is sent in the next one. */
-		if (call->serial == 0 &&
-		    (sparekey->stage == REACH_DOWN || sparekey->stage == REACH_UP)) {
+		if (call->serial == 0 && (sparekey->stage == REACH_DOWN || may_send(sparekey))) {
 			due_ms = 0;
 		}
 	}
