@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -23,8 +24,22 @@ static int read_nothing(struct call *call, DBusMessageIter *body)
 	return 0;
 }
 
-/* The pipe is read once it is readable; whoever sends another kind of file could make that block.
- */
+/* A descriptor of our own to a pipe: O_NONBLOCK on the one that came belongs to the open file,
+ * which the other side shares and can clear. -EBADMSG: it is no pipe, and might block. */
+static int own_pipe(int fd)
+{
+	char path[40];
+	struct stat status;
+
+	if (fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) {
+		return -EBADMSG;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return own < 0 ? -errno : own;
+}
+
 static int read_created(struct call *call, DBusMessageIter *body)
 {
 	int fd = -1;
@@ -32,10 +47,16 @@ static int read_created(struct call *call, DBusMessageIter *body)
 	record_id(body, call->answer.id);
 	dbus_message_iter_next(body);
 	dbus_message_iter_get_basic(body, &fd);
-	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		return -EBADF;
+	if (fd < 0) {
+		return -EBADMSG;
 	}
-	call->secret_fd = fd;
+	int own = own_pipe(fd);
+
+	close(fd);
+	if (own < 0) {
+		return own;
+	}
+	call->secret_fd = own;
 	return sparekey_secret_new(&call->answer.secret);
 }
 
@@ -67,6 +88,9 @@ static int read_list(struct call *call, DBusMessageIter *body)
 	DBusMessageIter row;
 	DBusMessageIter field;
 
+	if (count > (int)LIMIT_PAGE_ROWS) {
+		return -EBADMSG;
+	}
 	list->rows = calloc((size_t)count + 1, sizeof(*list->rows));
 	if (list->rows == NULL) {
 		return -ENOMEM;
@@ -87,6 +111,9 @@ static int read_events(struct call *call, DBusMessageIter *body)
 	int count = dbus_message_iter_get_element_count(body);
 	DBusMessageIter row;
 
+	if (count > (int)LIMIT_PAGE_ROWS) {
+		return -EBADMSG;
+	}
 	events->rows = calloc((size_t)count + 1, sizeof(*events->rows));
 	if (events->rows == NULL) {
 		return -ENOMEM;
@@ -218,14 +245,16 @@ int answer_read(struct sparekey *sparekey, struct call *call, DBusMessage *reply
 {
 	const struct reply *expected = &replies[call->operation];
 	DBusMessageIter body;
+	int result = -EBADMSG;
 
-	if (!dbus_message_has_signature(reply, expected->signature)) {
+	if (dbus_message_has_signature(reply, expected->signature)) {
+		dbus_message_iter_init(reply, &body);
+		result = expected->read(call, &body);
+	}
+	if (result == -EBADMSG) {
 		return client_fail(sparekey, SPAREKEY_FAILED,
 		                   "the broker's answer was not understood");
 	}
-	dbus_message_iter_init(reply, &body);
-	int result = expected->read(call, &body);
-
 	return result < 0 ? client_fail(sparekey, result, "%s", strerrordesc_np(-result)) : result;
 }
 

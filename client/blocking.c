@@ -41,11 +41,12 @@ static int turn(struct sparekey *sparekey)
 }
 
 /* `take` is called with the answer of a failure too: it is then as far as it came. */
-static int run(struct sparekey *sparekey, const struct sparekey_request *request,
-               void (*take)(const struct sparekey_answer *answer, void *ret), void *ret)
+static int run_until(struct sparekey *sparekey, const struct sparekey_request *request,
+                     uint64_t until_ms,
+                     void (*take)(const struct sparekey_answer *answer, void *ret), void *ret)
 {
 	struct waiter waiter = { .take = take, .ret = ret };
-	int result = sparekey_submit(sparekey, request, waited, &waiter);
+	int result = call_submit(sparekey, request, until_ms, waited, &waiter);
 
 	while (result == 0 && !waiter.is_done) {
 		result = turn(sparekey);
@@ -55,6 +56,12 @@ static int run(struct sparekey *sparekey, const struct sparekey_request *request
 		return result;
 	}
 	return waiter.result;
+}
+
+static int run(struct sparekey *sparekey, const struct sparekey_request *request,
+               void (*take)(const struct sparekey_answer *answer, void *ret), void *ret)
+{
+	return run_until(sparekey, request, call_until_ms(sparekey), take, ret);
 }
 
 int sparekey_reach(struct sparekey *sparekey)
@@ -145,12 +152,12 @@ static void take_page(const struct sparekey_answer *answer, void *ret)
 }
 
 static int add_page(struct sparekey *sparekey, const char *after, unsigned int limit,
-                    struct page *page)
+                    uint64_t until_ms, struct page *page)
 {
 	const struct sparekey_request request = { .operation = SPAREKEY_OP_LIST,
 		                                  .name = after,
 		                                  .limit = limit };
-	int result = run(sparekey, &request, take_page, page);
+	int result = run_until(sparekey, &request, until_ms, take_page, page);
 
 	return result != 0 ? result : page->result;
 }
@@ -160,7 +167,7 @@ int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned in
 {
 	struct sparekey_list list = { NULL, 0 };
 	struct page page = { .list = &list };
-	int result = add_page(sparekey, after, limit, &page);
+	int result = add_page(sparekey, after, limit, call_until_ms(sparekey), &page);
 
 	if (result != 0) {
 		sparekey_list_free(&list);
@@ -170,19 +177,34 @@ int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned in
 	return 0;
 }
 
+/* Where the next page begins. Whoever does not get ahead would go on for ever. */
+static int go_on(struct sparekey *sparekey, const struct sparekey_list *list,
+                 char after[static SPAREKEY_ID_SIZE])
+{
+	const char *last = list->count > 0 ? list->rows[list->count - 1].id : "";
+
+	if (strcmp(last, after) <= 0) {
+		return client_fail(sparekey, SPAREKEY_FAILED,
+		                   "the broker's answer was not understood");
+	}
+	memcpy(after, last, SPAREKEY_ID_SIZE);
+	return 0;
+}
+
 int sparekey_list(struct sparekey *sparekey, struct sparekey_list *ret_list)
 {
 	struct sparekey_list list = { NULL, 0 };
 	struct page page = { .list = &list };
+	uint64_t until_ms = call_until_ms(sparekey);
 	char after[SPAREKEY_ID_SIZE] = "";
-	int result = 0;
+	int result = add_page(sparekey, after, LIMIT_PAGE_ROWS, until_ms, &page);
 
-	do {
-		result = add_page(sparekey, after, LIMIT_PAGE_ROWS, &page);
-		if (list.count > 0) {
-			memcpy(after, list.rows[list.count - 1].id, sizeof(after));
+	while (result == 0 && page.count >= LIMIT_PAGE_ROWS) {
+		result = go_on(sparekey, &list, after);
+		if (result == 0) {
+			result = add_page(sparekey, after, LIMIT_PAGE_ROWS, until_ms, &page);
 		}
-	} while (result == 0 && page.count >= LIMIT_PAGE_ROWS);
+	}
 	if (result != 0) {
 		sparekey_list_free(&list);
 		return result;

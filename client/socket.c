@@ -254,6 +254,7 @@ static int watch(struct sparekey *sparekey, DBusConnection *connection)
 {
 	struct epoll_event none = { .events = 0 };
 
+	dbus_connection_set_max_message_size(connection, MESSAGE_BYTES);
 	sparekey->connection = connection;
 	sparekey->socket_events = 0;
 	dbus_connection_get_socket(connection, &sparekey->socket_fd);
