@@ -25,6 +25,7 @@
 
 static void call_free(struct sparekey *sparekey, struct call *call)
 {
+	sparekey->sent -= call->serial != 0 ? 1 : 0;
 	if (call->message != NULL) {
 		dbus_message_unref(call->message);
 	}
@@ -86,7 +87,8 @@ int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *re
 	}
 	call->number = sparekey->calls_made++;
 	call->operation = request->operation;
-	call->until_ms = client_now_ms() + (uint64_t)sparekey->timeout_ms;
+	call->until_ms = sparekey->until_ms != 0 ? sparekey->until_ms : client_until_ms(sparekey);
+	sparekey->until_ms = 0;
 	call->secret_fd = -1;
 	call->done = done;
 	call->data = data;
@@ -156,31 +158,41 @@ static int send_one(struct sparekey *sparekey, struct call *call)
 	if (!dbus_connection_send(sparekey->connection, message, &call->serial)) {
 		return -ENOMEM;
 	}
+	sparekey->sent++;
 	/* The pipe of a secret goes with the message: nothing of it stays here. */
 	dbus_message_unref(message);
 	call->message = NULL;
 	return 0;
 }
 
+/* As many at a time as a broker takes from one caller: more would be refused. */
+static bool may_send(const struct sparekey *sparekey)
+{
+	return sparekey->stage == REACH_UP && sparekey->sent < LIMIT_CALLS_PER_CALLER;
+}
+
+/* One that ends here is the turn's last, or a callback that asks anew each time would keep the turn
+ * from ending. */
 void call_send_waiting(struct sparekey *sparekey)
 {
 	struct call *call = first_of(sparekey, false);
 
-	if (call == NULL) {
-		return;
-	}
-	if (sparekey->stage == REACH_DOWN) {
+	if (call != NULL && sparekey->stage == REACH_DOWN) {
 		reach_begin(sparekey);
+		call = first_of(sparekey, false);
 	}
-	while (sparekey->stage == REACH_UP && (call = first_of(sparekey, false)) != NULL) {
-		int result = call->operation == SPAREKEY_OP_REACH ? 0 : send_one(sparekey, call);
+	while (call != NULL && may_send(sparekey)) {
+		bool is_sent = call->operation != SPAREKEY_OP_REACH;
+		int result = is_sent ? send_one(sparekey, call) : 0;
 
 		if (result < 0) {
 			client_fail(sparekey, result, "%s", sparekey_strerror(result));
 		}
-		if (result != 0 || call->operation == SPAREKEY_OP_REACH) {
+		if (result != 0 || !is_sent) {
 			call_finish(sparekey, call, result);
+			return;
 		}
+		call = first_of(sparekey, false);
 	}
 }
 
@@ -332,8 +344,7 @@ uint64_t call_due_ms(const struct sparekey *sparekey)
 	for (const struct call *call = sparekey->calls; call != NULL; call = call->next) {
 		due_ms = call->until_ms < due_ms ? call->until_ms : due_ms;
 		/* Made by a callback of this very turn: it is sent in the next one. */
-		if (call->serial == 0 &&
-		    (sparekey->stage == REACH_DOWN || sparekey->stage == REACH_UP)) {
+		if (call->serial == 0 && (sparekey->stage == REACH_DOWN || may_send(sparekey))) {
 			due_ms = 0;
 		}
 	}

@@ -64,11 +64,13 @@ struct sparekey {
 	char *address; /* owned; NULL: the usual ways */
 	unsigned int flags;
 	int timeout_ms;
+	uint64_t until_ms; /* the deadline of the next request, one of several; 0: its own */
 	int epoll_fd;
 	int timer_fd;
 	struct call *calls; /* in the order they were made */
 	uint64_t calls_made;
-	pid_t process; /* it belongs to */
+	unsigned int sent; /* of them, and not ended yet */
+	pid_t process;     /* it belongs to */
 
 	enum reach_stage stage;
 	enum reach_way way;
@@ -99,6 +101,7 @@ struct sparekey {
 int client_fail(struct sparekey *sparekey, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 uint64_t client_now_ms(void);
+uint64_t client_until_ms(const struct sparekey *sparekey); /* the deadline of a request made now */
 
 /* socket.c: connections that never block. */
 /* Connects to a unix: address and gives libdbus the socket. -EAGAIN: the other end's queue is full,

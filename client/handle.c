@@ -41,6 +41,11 @@ uint64_t client_now_ms(void)
 	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t client_until_ms(const struct sparekey *sparekey)
+{
+	return client_now_ms() + (uint64_t)sparekey->timeout_ms;
+}
+
 const char *sparekey_strerror(int result)
 {
 	const char *text = result < 0 ? strerrordesc_np(-result)

@@ -97,10 +97,12 @@ int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned in
 
 static int add_pages(struct sparekey *sparekey, struct page *page)
 {
+	uint64_t until_ms = client_until_ms(sparekey);
 	char after[SPAREKEY_ID_SIZE] = "";
 	int result = 0;
 
 	do {
+		sparekey->until_ms = until_ms;
 		result = add_page(sparekey, after, LIMIT_PAGE_ROWS, page);
 		if (page->list->count > 0) {
 			memcpy(after, page->list->rows[page->list->count - 1].id, sizeof(after));

@@ -316,7 +316,7 @@ int sparekey_get(struct sparekey *sparekey, const char *id, struct sparekey_pass
  * (Manager.ListPasswords). */
 int sparekey_list_page(struct sparekey *sparekey, const char *after, unsigned int limit,
                        struct sparekey_list *ret_list);
-/* All of them, page by page, each with a deadline of its own. */
+/* All of them, page by page, under one deadline. */
 int sparekey_list(struct sparekey *sparekey, struct sparekey_list *ret_list);
 void sparekey_list_free(struct sparekey_list *list);
 /* Ends it: it has stopped working everywhere when this returns. SPAREKEY_UNKNOWN_OBJECT. */

@@ -3,7 +3,9 @@
  * Who comes in by a listening socket. Loop thread. EXTERNAL alone is offered, so the kernel says
  * who it is: the broker's own uid gets everything, root on a user's socket the Verifier, nobody
  * else anything. libdbus does not bound silent connections: their number and age are bounded here,
- * and so are a uid's connections.
+ * and so are a uid's connections. With too many silent ones the oldest goes: whoever means to speak
+ * does so in a moment. Refused: turning the newest away, by which a few silent ones would keep
+ * everybody out.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -27,6 +29,18 @@ static unsigned int count_kind(const struct door *door, enum link_kind kind)
 		count += list_entry(at, struct link, link)->kind == kind ? 1 : 0;
 	}
 	return count;
+}
+
+static struct link *oldest_silent(const struct door *door)
+{
+	list_each(at, &door->links) {
+		struct link *link = list_entry(at, struct link, link);
+
+		if (link->kind == LINK_SILENT) {
+			return link;
+		}
+	}
+	return NULL;
 }
 
 /* Silent for too long: closed. */
@@ -78,10 +92,7 @@ void peer_connected(DBusServer *server, DBusConnection *connection, void *data)
 
 	(void)server;
 	if (count_kind(door, LINK_SILENT) >= LIMIT_PEERS_SILENT) {
-		dbus_connection_ref(connection);
-		dbus_connection_close(connection);
-		dbus_connection_unref(connection);
-		return;
+		link_free(oldest_silent(door));
 	}
 	dbus_connection_ref(connection);
 	dbus_connection_set_unix_user_function(connection, is_welcome, NULL, NULL);
