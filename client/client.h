@@ -82,6 +82,7 @@ struct sparekey {
 	uint64_t retry_ms;      /* REACH_CONNECTING: the next attempt */
 	dbus_uint32_t question; /* serial of Hello, Ping, StartServiceByName, GetNameOwner */
 	bool is_bus;
+	bool is_refused;     /* a broker that is there will not have us */
 	bool has_started;    /* the bus has been asked to start the broker */
 	uint32_t generation; /* of the socket: events of an earlier one are stale */
 	char owner[256];     /* the broker's unique name on a bus; "" peer to peer */

@@ -298,6 +298,20 @@ static const char *last_line(char *text)
 	               : line;
 }
 
+/* Its descriptors are closed a moment before it can be waited for. */
+static bool wait_briefly(pid_t broker, int *ret_status)
+{
+	static const struct timespec moment = { 0, 1000000 };
+
+	for (unsigned int waited = 0; waited < FAILING_MS; waited++) {
+		if (waitpid(broker, ret_status, WNOHANG) != 0) {
+			return true;
+		}
+		nanosleep(&moment, NULL);
+	}
+	return false;
+}
+
 int private_why(struct sparekey *sparekey)
 {
 	char text[2048];
@@ -305,8 +319,7 @@ int private_why(struct sparekey *sparekey)
 	bool has_said = sparekey->broker_errors >= 0 &&
 	                read_errors(sparekey, text, sizeof(text)) > 0;
 
-	if (sparekey->broker > 0 &&
-	    waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
+	if (sparekey->broker > 0 && wait_briefly(sparekey->broker, &status)) {
 		sparekey->broker = 0;
 	}
 	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",

@@ -19,6 +19,12 @@
 
 #define RETRY_MS 20u
 
+/* Beside a broker that is there and has had enough of us none is started. */
+static bool may_start(const struct sparekey *sparekey)
+{
+	return (sparekey->flags & SPAREKEY_NO_PRIVATE_BROKER) == 0 && !sparekey->is_refused;
+}
+
 /* The current way has led nowhere: the next one is to be tried. */
 static void next_way(struct sparekey *sparekey)
 {
@@ -34,8 +40,7 @@ static void next_way(struct sparekey *sparekey)
 		break;
 	case WAY_BUS:
 	case WAY_BUS_AGAIN:
-		sparekey->way = (sparekey->flags & SPAREKEY_NO_PRIVATE_BROKER) != 0 ? WAY_NONE
-		                                                                    : WAY_PRIVATE;
+		sparekey->way = may_start(sparekey) ? WAY_PRIVATE : WAY_NONE;
 		break;
 	case WAY_PRIVATE:
 		sparekey->failure = private_why(sparekey);
@@ -135,6 +140,7 @@ void reach_begin(struct sparekey *sparekey)
 	}
 	sparekey->failure = SPAREKEY_NO_BROKER;
 	sparekey->error[0] = '\0';
+	sparekey->is_refused = false;
 	sparekey->way = sparekey->address != NULL ? WAY_ADDRESS : WAY_PEER;
 	sparekey->stage = REACH_NEXT;
 	reach_run(sparekey);
@@ -170,11 +176,7 @@ static bool may_be_bus(const struct sparekey *sparekey)
 
 static void greet(struct sparekey *sparekey)
 {
-	DBusMessage *hello = may_be_bus(sparekey) ? bus_method("Hello")
-	                                          : dbus_message_new_method_call(
-							    NULL, "/", DBUS_INTERFACE_PEER, "Ping");
-
-	ask(sparekey, REACH_GREETING, hello, WAY_MS);
+	ask(sparekey, REACH_GREETING, bus_method("Hello"), WAY_MS);
 }
 
 static void ask_for_owner(struct sparekey *sparekey)
@@ -232,25 +234,28 @@ static void note_error(struct sparekey *sparekey, DBusMessage *message, const ch
 	client_fail(sparekey, 0, "%s: %.600s", what, text);
 }
 
-/* A bus knows Hello; whoever says that there is no such thing is the broker's own socket; another
- * error, or one to Ping, comes from a broker that will not have us. */
+/* A bus knows Hello; whoever says that there is no such thing is the broker's own socket, and
+ * whoever says something else will not have us. */
+static bool is_broker(DBusMessage *message, bool is_error)
+{
+	enum sparekey_error error = is_error ? error_from_name(dbus_message_get_error_name(message))
+	                                     : SPAREKEY_OK;
+
+	return error == SPAREKEY_OK || error == SPAREKEY_UNKNOWN_METHOD ||
+	       error == SPAREKEY_UNKNOWN_OBJECT || error == SPAREKEY_UNKNOWN_INTERFACE;
+}
+
 static void greeted(struct sparekey *sparekey, DBusMessage *message, bool is_error)
 {
-	enum sparekey_error error = SPAREKEY_OK;
-
-	if (is_error) {
-		error = error_from_name(dbus_message_get_error_name(message));
-	}
 	if (may_be_bus(sparekey) && !is_error) {
 		sparekey->is_bus = true;
 		news_subscribe(sparekey);
 		ask_for_owner(sparekey);
-	} else if (!is_error || (may_be_bus(sparekey) && (error == SPAREKEY_UNKNOWN_METHOD ||
-	                                                  error == SPAREKEY_UNKNOWN_OBJECT ||
-	                                                  error == SPAREKEY_UNKNOWN_INTERFACE))) {
+	} else if (is_broker(message, is_error)) {
 		up(sparekey);
 	} else {
 		note_error(sparekey, message, "the broker will not have us");
+		sparekey->is_refused = true;
 		next_way(sparekey);
 	}
 }

@@ -531,6 +531,22 @@ class Broker:
         return run_tool(self.home, *arguments, bus=self.bus, **keywords)
 
 
+def make_activatable(bus, home, *arguments):
+    """Has the bus start a broker of that home at the first call."""
+    wrapper = os.path.join(home.directory, "start")
+    with open(wrapper, "w", encoding="utf-8") as stream:
+        stream.write("#!/bin/sh\nexec env -i")
+        for name, value in home.environment(bus).items():
+            stream.write(f" '{name}={value}'")
+        stream.write(f" '{SPAREKEYD}' {' '.join(arguments)} 2>>'{home.directory}/log'\n")
+    os.chmod(wrapper, 0o700)
+    with open(os.path.join(bus.directory, "services", NAME + ".service"), "w", encoding="utf-8") as stream:
+        stream.write(f"[D-BUS Service]\nName={NAME}\nExec={wrapper}\n")
+    with bus.connect() as connection:
+        connection.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig",
+                        destination="org.freedesktop.DBus")
+
+
 def run_broker(home, *arguments, bus=None, environment=None, seconds=30):
     """Runs a sparekeyd that is expected to end by itself: the finished process, with its output."""
     done = subprocess.run([SPAREKEYD, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,

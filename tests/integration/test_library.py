@@ -18,12 +18,11 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (BUILD, MANAGER, NAME, PASSWORDS, PATH, PROPERTIES, ROOT, SANITIZER,  # noqa: E402
+from support import (make_activatable, BUILD, MANAGER, NAME, PASSWORDS, PATH, PROPERTIES, ROOT, SANITIZER,  # noqa: E402
                      SANITIZER_REPORTS, Broker, Bus, BusError, Client, Connection, Disconnected, Home, TestCase, TimedOut,
                      Variant, start, wait_until, wrong_secret)
 from rawdbus import (DESTINATION, ERROR, ERROR_NAME, INTERFACE, MEMBER, METHOD_RETURN, PATH as PATH_FIELD, REPLY_SERIAL,
                      SIGNAL, SIGNATURE, UNIX_FDS, frame, marshal)  # noqa: E402
-from test_idle import make_activatable  # noqa: E402
 
 PROBE = os.path.join(BUILD, "probe")
 TIMEOUT = 400  # of a request that is to end by its deadline, in ms
@@ -460,6 +459,7 @@ class Asynchronous(LibraryTest):
 class News(LibraryTest):
     def hear(self, home, bus, broker, way):
         news = Started(home, "news", "-", bus=bus)
+        self.assertRegex(news.line(), "^8 ")
         self.assertEqual(news.line().split()[:3:2], ["0", way])
         client = broker.connect()
         path, secret = client.create("Phone")
@@ -487,8 +487,9 @@ class News(LibraryTest):
                     self.assertRegex(line, "^[36] ")
                 again = self.start_broker(bus, home=broker.home)
                 news.say()
-                while not (line := news.line()).startswith("0 "):
+                while not (line := news.line()).startswith("8 "):
                     self.assertRegex(line, "^[67] ")
+                self.assertRegex(news.line(), "^0 ")
                 path, _ = again.connect().create("After it")
                 while not news.line().startswith(f'1 {path.rsplit("/", 1)[1]} "After it"'):
                     pass
@@ -616,7 +617,8 @@ class Forged(LibraryTest):
         self.addCleanup(forger.close)
         known = self.names(forger)
         news = Started(home, "news", bus.address, bus=bus)
-        self.assertTrue(news.line().startswith("0 "))
+        self.assertRegex(news.line(), "^8 ")
+        self.assertRegex(news.line(), "^0 ")
         self.forge(forger, self.newcomer(forger, known), self.COUNT // 4)
         path, _ = broker.connect().create("True")
         while (line := news.line()) != f'1 {path.rsplit("/", 1)[1]} "True"  0 0 0':
@@ -695,7 +697,7 @@ class Liars(LibraryTest):
             for said in ("because", "", None, "x" * 1000000):
                 result, _, text, _ = self.ask(lambda connection, message: reply_error(connection, message, name, said), "get")
                 self.assertEqual(result, number, name)
-                self.assertTrue(text == said if said == "because" else 0 < len(text) < 1200, text[:50])
+                self.assertTrue(text == said if said == "because" else 0 < len(text) < 1400, text[:50])
 
     def test_a_secret_without_a_descriptor(self):
         path = PASSWORDS + "/abcde"
@@ -847,11 +849,10 @@ class Liars(LibraryTest):
             os._exit(0)
         wait_until(lambda: os.path.exists(room + "/s"))
         time.sleep(0.05)
-        line, = probe(home, "version", f"unix:path={room}/s", 2000)
+        line, = probe(home, "version", "-", 20000, DBUS_SESSION_BUS_ADDRESS=f"unix:path={room}/s")
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        self.assertEqual(int(line.split()[0]), NO_BROKER, line)
-        self.assertIn("another user", line)
+        self.assertEqual(line.split()[::2], ["0", "private"], line)
 
 
 class Strangers(unittest.TestCase):
@@ -880,6 +881,8 @@ class Strangers(unittest.TestCase):
             build = os.environ.get("SPAREKEY_BUILD", "build/release")
             environment = {name: value for name, value in os.environ.items()
                            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CFLAGS")}
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(ROOT, build, "libsparekey.pc"))  # of another prefix, perhaps
             # What is built is installed: `-o` keeps it from being built anew with other flags.
             subprocess.run(["make", "--no-print-directory", "-o", build + "/configuration", "BUILD=" + build,
                             "DESTDIR=" + stage, "prefix=/usr/local", "install"], cwd=ROOT, env=environment, check=True,
