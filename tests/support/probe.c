@@ -153,7 +153,10 @@ static int run_async(struct sparekey *sparekey, int count)
 	int left = count;
 	int failures = 0;
 
-	for (int i = 0; lives != NULL && i < count; i++) {
+	if (lives == NULL) {
+		return 1;
+	}
+	for (int i = 0; i < count; i++) {
 		struct sparekey_wish wish = { .label = lives[i].label };
 		struct sparekey_request request = { .operation = SPAREKEY_OP_CREATE,
 			                            .wish = &wish };
