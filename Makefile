@@ -95,6 +95,13 @@ $(BUILD)/libsparekey.so: $(BUILD)/$(SONAME)
 $(BUILD)/probe: $(BUILD)/obj/tests/support/probe.o $(BUILD)/libsparekey.so
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $< -L$(BUILD) -lsparekey
 
+# Shims that make the n-th allocation or system call of a whole process fail, for tests/integration/test_faults.py. They
+# are no code of ours under sanitizers: a shim stands before the sanitizer's own.
+FAILING := $(addprefix $(BUILD)/,fail-alloc.so fail-call.so)
+$(BUILD)/fail-%.so: tests/support/fail-%.c tests/support/fail.c tests/support/fail.h $(BUILD)/configuration
+	@echo "  CC $@"; $(CC) -std=c17 -D_GNU_SOURCE -I. -O2 -g -Wall -Wextra -fPIC -shared -fvisibility=hidden -pthread \
+		-o $@ $(filter %.c,$^)
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/configuration
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(PIC) -MMD -MP -c -o $@ $<
@@ -130,7 +137,7 @@ INTEGRATION := $(wildcard tests/integration/test_*.py)
 run-units: units
 	@$(RUN) --unit $(UNITS) $(call or_failed,"units: run-tests")
 
-run-integration: all $(BUILD)/probe
+run-integration: all $(BUILD)/probe $(FAILING)
 	@SPAREKEY_BUILD=$(BUILD) $(if $(SANITIZER),SPAREKEY_SANITIZER=1) $(RUN) --timeout 600 --python $(INTEGRATION) \
 		$(call or_failed,"integration: run-tests")
 
@@ -154,6 +161,12 @@ valgrind:
 	@rm -f $(TOTALS)
 	@$(SUBMAKE) run-valgrind $(call or_failed,build)
 	@$(SUMMARY) $(TOTALS)
+
+# The large figures of what the check does in small: every n of every fault, 100,000 losses of power.
+check-long: all units $(BUILD)/probe $(FAILING)
+	SPAREKEY_LOSSES=100000 $(BUILD)/unit/test_store_power
+	SPAREKEY_HOSTILE=all $(BUILD)/unit/test_store_hostile
+	SPAREKEY_BUILD=$(BUILD) SPAREKEY_FAULTS=all /usr/bin/python3 -B tests/integration/test_faults.py -v
 
 # One build's suites; where it does not build, that is the one failure.
 suites:
@@ -269,6 +282,6 @@ clean:
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES)) \
 	$(BUILD)/obj/gen/introspect_xml.d
-.PHONY: all units check check-all suites run-units run-integration run-checks run-valgrind valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
+.PHONY: all units check check-all check-long suites run-units run-integration run-checks run-valgrind valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
 	clean
 .DELETE_ON_ERROR:

@@ -230,6 +230,8 @@ int sparekey_dispatch(struct sparekey *sparekey)
 	reach_step(sparekey);
 	call_expire(sparekey, client_now_ms());
 	call_send_waiting(sparekey);
+	/* Sending, too, may find the connection broken: no descriptor would tell of it. */
+	take_messages(sparekey);
 	wind(sparekey);
 	return 0;
 }

@@ -254,13 +254,12 @@ static int turn(struct loop *loop, int timeout_ms)
 	int wait_ms = has_more || loop->quit ? 0 : sleep_ms(loop, all ? timeout_ms : NO_MEMORY_MS);
 	int result = wait_for(loop, count, wait_ms);
 
-	if (result < 0) {
-		return result;
+	if (result == 0) {
+		spread(loop, count);
+		call_ready(loop);
+		call_due(loop);
 	}
-	spread(loop, count);
-	call_ready(loop);
-	call_due(loop);
-	return 0;
+	return result;
 }
 
 int loop_turn(struct loop *loop, int timeout_ms)

@@ -112,6 +112,11 @@ int store_begin(struct store *store)
 	if (result == 0) {
 		result = db_run(store, DB_BEGIN);
 	}
+	if (result == -EIO) {
+		/* A lock half taken may stay with the kernel, and keep all others out: closing the
+		 * file gives it back. */
+		db_close(store);
+	}
 	if (result != 0) {
 		return result;
 	}

@@ -2,12 +2,14 @@
 """Bad inputs, a row a case: each gets one clear error, changes nothing, and the next call is answered."""
 import os
 import socket
+import sqlite3
 import tempfile
 import time
 import unittest
 
-from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, PATH, VERIFIER,
-                     BusError, SharedBroker, TestCase, Variant, options, pipe_with, wait_until)
+from support import (AUTHENTICATION_FAILED, INVALID_ARGS, INVALID_EXPIRY, INVALID_LABEL, INVALID_SCOPE, LABEL_IN_USE,
+                     NOT_SUPPORTED, PATH, STORAGE_FAILED, VERIFIER, Broker, BusError, Home, SharedBroker, TestCase, Variant,
+                     options, pipe_with, run_broker, run_tool, wait_until)
 
 BAD_LABELS = {
     "empty": "", "blanks": "   ", "256 bytes": "x" * 256, "256 bytes of two": "ä" * 128, "newline": "a\nb",
@@ -121,6 +123,28 @@ class Refused(SharedBroker):
     def test_accounts(self):
         for account in ("x" * 256, "a\nb", "\u202e"):
             self.refused(INVALID_ARGS, self.c.create, "New", account=account)
+
+    def test_labels_that_differ_in_case(self):
+        for label in ("PHONE", "phone", " phone ", "pHoNe"):
+            with self.subTest(label=label):
+                self.refused(LABEL_IN_USE, self.c.create, label)
+                self.refused(LABEL_IN_USE, self.c.create_inline, label)
+
+    def test_options(self):
+        """One row an option that cannot be: what it is called, its error, and the options themselves."""
+        account = ("account", Variant("s", "amy"))
+        for case, name, given in (
+                ("given twice", INVALID_ARGS, [account, account]),
+                ("wrong type", INVALID_ARGS, {"scopes": Variant("s", "imap")}),
+                ("wrong type of a number", INVALID_ARGS, {"expires_at": Variant("u", 1)}),
+                ("array of another type", INVALID_ARGS, {"scopes": Variant("au", [1])}),
+                ("a variant in a variant", INVALID_ARGS, {"account": Variant("v", Variant("s", "amy"))}),
+                ("must_fly", NOT_SUPPORTED, {"must_fly": Variant("b", True)}),
+                ("must_", NOT_SUPPORTED, {"must_": Variant("s", "")}),
+                ("10,000", INVALID_ARGS, {f"option{number}": Variant("u", number) for number in range(10000)})):
+            with self.subTest(case=case):
+                self.refused(name, self.c.create, "New", given)
+                self.refused(name, self.c.create_inline, "New", given)
 
     def test_names_to_find(self):
         for name in ("'; DROP TABLE password;--", "%", "_____", "x" * 100000):
@@ -252,11 +276,214 @@ class Descriptors(SharedBroker):
         wait_until(lambda: count() <= before, 5, "the closing of descriptors")
 
 
+def as_bytes(change):
+    """A spoiling by what becomes of the bytes of a good store."""
+    def spoil(home):
+        with open(home.store, "rb") as stream:
+            good = stream.read()
+        with open(home.store, "wb") as stream:
+            stream.write(change(good))
+    return spoil
+
+
+def by_sql(*statements):
+    def spoil(home):
+        with sqlite3.connect(home.store) as database:
+            for statement in statements:
+                database.execute(statement)
+        database.close()
+    return spoil
+
+
+def replaced_by(make):
+    def spoil(home):
+        os.rename(home.store, home.store + ".real")
+        make(home.store)
+    return spoil
+
+
+LAWLESS = ("PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = replace(replace(sql, ' NOT NULL', ''), ' STRICT', '')"
+           " WHERE name = 'password'")
+# Refused at start, with exit 74 and a line that names the file; the file stays as it is.
+BAD_STORES = {
+    "zero length": as_bytes(lambda good: b""), "text": as_bytes(lambda good: b"not a database\n" * 500),
+    "cut in its header": as_bytes(lambda good: good[:60]), "cut behind it": as_bytes(lambda good: good[:600]),
+    "cut at a page": as_bytes(lambda good: good[:8192]), "zeroed": as_bytes(lambda good: bytes(len(good))),
+    "a flipped bit in the magic": as_bytes(lambda good: bytes([good[0] ^ 1]) + good[1:]),
+    "a spoilt schema": as_bytes(lambda good: good[:200] + bytes(3000) + good[3200:]),
+    "newer": as_bytes(lambda good: good[:60] + b"\0\0\3\xe7" + good[64:]),
+    "foreign": as_bytes(lambda good: good[:68] + b"XXXX" + good[72:]),
+    "extra trigger": by_sql("CREATE TRIGGER t AFTER DELETE ON password BEGIN INSERT INTO event SELECT * FROM event; END"),
+    "extra view": by_sql("CREATE VIEW v AS SELECT hash FROM password"),
+    "NULL allowed": by_sql(*LAWLESS), "mode 0666": lambda home: os.chmod(home.store, 0o666),
+    "mode of the directory": lambda home: os.chmod(home.data_dir, 0o755),
+    "symlink": replaced_by(lambda path: os.symlink(path + ".real", path)), "FIFO": replaced_by(os.mkfifo),
+    "directory": replaced_by(os.mkdir),
+}
+# One row of it cannot be: the others work, and that one can be revoked.
+BAD_HASHES = {"NULL": "NULL", "BLOB": "x'00ff'", "empty": "''", "a megabyte": "printf('%.*c', 1048576, 'x')",
+              "another scheme": "'$2b$12$abcdefghijklmnopqrstuv'", "an end within": "'$argon2id' || char(0) || 'x'"}
+
+
+class Stores(TestCase):
+    def setUp(self):
+        self.home = Home()
+        self.addCleanup(self.home.remove)
+        broker = Broker(home=self.home)
+        client = broker.peer()
+        self.victim, self.secret = client.create("victim")
+        self.kept, self.kept_secret = client.create("kept")
+        broker.stop()
+
+    def content(self):
+        if not os.path.isfile(self.home.store):
+            return None
+        with open(self.home.store, "rb") as stream:
+            return stream.read()
+
+    def test_refused_ones(self):
+        good = self.content()
+        for case, spoil in BAD_STORES.items():
+            with self.subTest(case=case):
+                spoil(self.home)
+                before = self.content()
+                done = run_broker(self.home, "--address=none", "--idle-exit=1")
+                self.assertEqual(done.returncode, 74, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(self.home.data_dir, done.stderr)
+                self.assertEqual(self.content(), before)
+                # It is put back, and works.
+                for name in os.listdir(self.home.data_dir):
+                    path = os.path.join(self.home.data_dir, name)
+                    (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
+                os.chmod(self.home.data_dir, 0o700)
+                with open(os.open(self.home.store, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
+                    stream.write(good)
+                broker = Broker(home=self.home)
+                self.assertEqual(broker.peer().verify(self.kept_secret)[0], self.kept)
+                broker.stop()
+                good = self.content()
+
+    def test_bad_hashes(self):
+        for case, value in BAD_HASHES.items():
+            with self.subTest(case=case):
+                by_sql("CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'password'", *LAWLESS)(self.home)
+                by_sql(f"UPDATE password SET hash = {value} WHERE label = 'victim'")(self.home)
+                by_sql("PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = (SELECT sql FROM kept)"
+                       " WHERE name = 'password'", "DROP TABLE kept")(self.home)
+                broker = Broker(home=self.home)
+                client = broker.peer()
+                self.assert_error(AUTHENTICATION_FAILED, client.verify, self.secret)
+                self.assertEqual(client.verify(self.kept_secret)[0], self.kept)
+                self.assertEqual(client.get(self.victim, "State"), 4)
+                client.revoke(self.victim)
+                self.victim, self.secret = client.create("victim")
+                broker.stop()
+
+    def test_one_that_may_only_be_read(self):
+        """The file alone: nothing is written, right ones verify, everything else is told."""
+        uid, gid = (65534, 65534) if os.geteuid() == 0 else (None, None)
+        home = Home(uid=uid, gid=gid)
+        self.addCleanup(home.remove)
+        broker = Broker(home=home)
+        self.addCleanup(broker.stop)
+        from support import Client, in_child
+        secret = in_child(lambda: Client(broker.peer_address).create("one")[1], uid, gid)
+        os.chmod(home.store, 0o400)
+
+        broker.end()
+        again = Broker(home=home)
+        self.addCleanup(again.stop)
+
+        def tries():
+            client = Client(again.peer_address)
+            client.verify(secret)
+            for call in (lambda: client.create("two"), lambda: client.on_password(client.paths()[0], "Freeze")):
+                self.assert_error(STORAGE_FAILED, call)
+            client.verify(secret)
+            return len(client.paths())
+
+        self.assertEqual(in_child(tries, uid, gid), "1")
+        os.chmod(home.store, 0o600)
+        self.assertEqual(in_child(lambda: len(Client(again.peer_address).create("two")), uid, gid), "2")
+
+
+# The file's bytes, the exit code, and what the line that says so must name.
+SETTINGS = {
+    "unknown key": (b"colour = blue\n", 0, "colour"), "out of range": (b"argon2-memory-kib = 1023\n", 78, "1024"),
+    "over the range": (b"workers = 17\n", 78, "16"), "no number": (b"workers = many\n", 78, "workers"),
+    "another word": (b"inline-secrets = maybe\n", 78, "allow"), "no equals sign": (b"workers\n", 78, "sparekey.conf"),
+    "10 MB": (b"# x\n" * 2621440, 78, "sparekey.conf"), "NUL": (b"workers = 1\0\n", 78, "sparekey.conf"),
+    "a line of 1 MiB": (b"x" * 1048576, 78, "sparekey.conf"), "not UTF-8": (b"default-scopes = \xff\n", 78, "sparekey.conf"),
+    "byte order mark and CR LF": (b"\xef\xbb\xbfworkers = 1\r\ncache-seconds = 0\r\n", 0, ""),
+    "empty": (b"", 0, ""),
+}
+
+
+class Settings(TestCase):
+    def test_files(self):
+        home = Home()
+        self.addCleanup(home.remove)
+        for case, (content, code, named) in SETTINGS.items():
+            with self.subTest(case=case):
+                with open(home.settings_file, "wb") as stream:
+                    stream.write(content)
+                checked = run_broker(home, "--check-config")
+                self.assertEqual(checked.returncode, code, checked.stderr[:500])
+                self.assertIn(named, checked.stderr)
+                if code != 0 or named:
+                    self.assertTrue(checked.stderr.startswith("sparekeyd: "), checked.stderr[:500])
+                    self.assertIn(home.settings_file, checked.stderr)
+                else:
+                    self.assertEqual(checked.stderr, "")
+                if code != 0:
+                    self.assertEqual(run_broker(home, "--address=none", "--idle-exit=1").returncode, code)
+                    self.assertFalse(os.path.exists(home.data_dir))
+
+    def test_a_fifo(self):
+        home = Home()
+        self.addCleanup(home.remove)
+        os.unlink(home.settings_file)
+        os.mkfifo(home.settings_file)
+        done = run_broker(home, "--check-config", seconds=10)
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertIn(home.settings_file, done.stderr)
+
+
+class Input(TestCase):
+    """What comes to the tool where a secret should."""
+
+    def test_stdin(self):
+        broker = Broker()
+        self.addCleanup(broker.stop)
+        client = broker.peer()
+        client.create("Phone")
+        before = client.list()
+        for case, text in {"nothing": "", "newline": "\n", "1 MiB without newline": "x" * (1 << 20),
+                           "1,025 bytes": "x" * 1025, "blanks": " " * 1024, "NUL": "\0\n"}.items():
+            for command in (("verify", "-s", "imap"), ("which",)):
+                with self.subTest(case=case, command=command):
+                    done = run_tool(broker.home, *command, input_text=text, seconds=20)
+                    self.assertIn(done.returncode, (1, 65), done.stderr)
+                    self.assertLessEqual(len(done.stderr.splitlines()), 2)
+                    self.assertLess(len(done.stdout + done.stderr), 500)
+        self.assertEqual(client.list(), before)
+
+    def test_times(self):
+        broker = Broker()
+        self.addCleanup(broker.stop)
+        client = broker.peer()
+        for text in ("30 februari", "2027-02-30", "2001-01-01", "9223372036854775808d", "-5d", ""):
+            with self.subTest(text=text):
+                done = run_tool(broker.home, "new", "-p", "-e", text, "x")
+                self.assertEqual((done.returncode, done.stdout), (65, ""), done.stderr)
+        self.assertEqual(client.list(), [])
+
+
 class Environment(TestCase):
     """A broker with a strange environment starts, or says in one line why not."""
 
     def tried(self, changes):
-        from support import Home, run_broker
         home = Home()
         self.addCleanup(home.remove)
         return home, run_broker(home, "--address=none", "--idle-exit=1", environment=changes)
@@ -282,7 +509,7 @@ class Environment(TestCase):
     def test_a_runtime_directory_of_another_user_is_not_used(self):
         if os.geteuid() != 0:
             self.skipTest("needs root: a directory of another user")
-        from support import Home, other_user, run_broker
+        from support import other_user
         home = Home()
         self.addCleanup(home.remove)
         os.chown(home.runtime, *other_user())
@@ -292,7 +519,6 @@ class Environment(TestCase):
 
     def test_only_unix_bus_addresses_are_used(self):
         """unixexec: would run a program, tcp: would leave the machine."""
-        from support import Home, run_broker
         with tempfile.TemporaryDirectory() as directory, socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()

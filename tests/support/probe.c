@@ -292,7 +292,10 @@ static int run_async(struct sparekey *sparekey, const char *number, const char *
 	int failures = 0;
 
 	(void)unused;
-	for (int i = 0; lives != NULL && i < count; i++) {
+	if (lives == NULL) {
+		return 1;
+	}
+	for (int i = 0; i < count; i++) {
 		struct sparekey_wish wish = { .label = lives[i].label };
 		struct sparekey_request request = { .operation = SPAREKEY_OP_CREATE,
 			                            .wish = &wish };

@@ -25,7 +25,15 @@
 
 #define ROUNDS_MOST 5000u
 
-/* One transaction that takes away 00001 and gives 00003. */
+static int freeze(struct store *store)
+{
+	struct store_password password = store_files_record("00002", "B");
+
+	password.state = STORE_STATE_FROZEN;
+	return store_password_update(store, &password);
+}
+
+/* One transaction that takes away 00001, freezes 00002 and gives 00003. */
 static int change(struct store *store)
 {
 	struct store_password password = store_files_record("00003", "C");
@@ -39,6 +47,9 @@ static int change(struct store *store)
 	result = store_password_delete(store, "00001");
 	if (result == 0) {
 		result = store_password_insert(store, &password);
+	}
+	if (result == 0) {
+		result = freeze(store);
 	}
 	if (result == 0) {
 		result = store_use_add(store, &use);
@@ -67,6 +78,7 @@ static int change_without_looking(struct store *store)
 	(void)store_event_append(store, &event, NULL);
 	(void)store_password_delete(store, "00001");
 	(void)store_password_insert(store, &password);
+	(void)freeze(store);
 	return store_commit(store);
 }
 
@@ -74,7 +86,9 @@ static int look(void *data, const struct store_password *password)
 {
 	char *text = data;
 
-	(void)strncat(text, password->id + 4, 1);
+	text += strlen(text);
+	(void)snprintf(text, 3, "%c%s", password->id[4],
+	               password->state == STORE_STATE_FROZEN ? "*" : "");
 	return 0;
 }
 
@@ -84,7 +98,7 @@ static bool is_clear(int result)
 	       result == -EROFS || result == -EBUSY;
 }
 
-/* The ids there are, by their last symbols. */
+/* The ids there are, by their last symbols; a frozen one is followed by "*". */
 static void read_ids(struct store *store, char *ret_text)
 {
 	ret_text[0] = '\0';
@@ -97,7 +111,7 @@ static void assert_old_or_new(struct store *store, int result, unsigned int nth)
 
 	read_ids(store, ids);
 	if (!is_clear(result) ||
-	    (strcmp(ids, "23") != 0 && (result == 0 || strcmp(ids, "12") != 0))) {
+	    (strcmp(ids, "2*3") != 0 && (result == 0 || strcmp(ids, "12") != 0))) {
 		fail_msg("round %u: %d, '%s'", nth, result, ids);
 	}
 }
@@ -231,31 +245,83 @@ static void any_fault_in_making_leaves_nothing_or_all(void **state)
 	}
 }
 
-/* Any reading, too, fails clearly and works again. */
+static int look_at_event(void *data, const struct store_event *event)
+{
+	(void)event;
+	++*(unsigned int *)data;
+	return 0;
+}
+
+static int look_at_use(void *data, const char *scope, uint64_t count)
+{
+	(void)scope;
+	(void)count;
+	++*(unsigned int *)data;
+	return 0;
+}
+
+/* All that reads, one after another, up to the first that fails. */
+static int read_everything(struct store *store)
+{
+	struct store_password password;
+	unsigned int seen = 0;
+	uint32_t count = 0;
+	int64_t at = 0;
+	char ids[16] = "";
+	char id[24];
+	int result = store_open(store);
+
+	result = result != 0 ? result : store_password_get(store, "00002", &password);
+	result = result != 0 ? result : store_password_count(store, 0, &count);
+	result = result != 0 ? result : store_next_expiry(store, 0, &at);
+	result = result != 0 ? result : store_password_find(store, "b", NULL, 0, id);
+	result = result != 0 ? result : store_password_each(store, "", 0, 0, look, ids);
+	result = result != 0 ? result : store_password_each_expired(store, 9, look, ids);
+	result = result != 0 ? result : store_use_each(store, "00002", look_at_use, &seen);
+	result = result != 0 ? result : store_event_each(store, 0, 0, "", 9, look_at_event, &seen);
+	result = result != 0 ? result
+	                     : store_event_each(store, 0, 0, "00001", 9, look_at_event, &seen);
+	/* What says that it has succeeded has read all there is. */
+	if (result == 0) {
+		assert_string_equal(ids, "2*3");
+		assert_int_equal(count, 2);
+		assert_int_equal(seen, 3);
+	}
+	return result;
+}
+
+/* Any reading, too, fails clearly and works again: in a store that is open, and in one that the
+ * reading opens. */
 static void any_fault_in_reading_is_told(void **state)
 {
-	struct store *store = store_files_make(*state);
-	struct store_password password;
-	unsigned int nth = 1;
-	bool met = true;
-	char id[24];
+	static const enum shim_fault faults[] = { SHIM_IO, SHIM_MEMORY };
+	const struct store_files *files = *state;
+	size_t size = 0;
 
-	assert_int_equal(store_files_insert(store, "00001", "A"), 0);
-	for (; met && nth < ROUNDS_MOST; nth++) {
-		uint32_t count = 0;
-		int64_t at = 0;
-		int result;
+	free(make_template(files, &size));
+	for (unsigned int i = 0; i < 4; i++) {
+		struct store *store = store_files_open(files);
+		bool met = true;
+		unsigned int nth = 1;
 
-		shim_arm(nth % 2 == 0 ? SHIM_MEMORY : SHIM_IO, nth / 2 + 1, false);
-		result = store_password_get(store, "00001", &password);
-		result = result != 0 ? result : store_password_count(store, 0, &count);
-		result = result != 0 ? result : store_next_expiry(store, 0, &at);
-		result = result != 0 ? result : store_password_find(store, "a", NULL, 0, id);
-		met = shim_disarm();
-		assert_true(is_clear(result));
-		assert_int_equal(store_password_get(store, "00001", &password), 0);
+		if (i == 0) {
+			assert_int_equal(change(store), 0);
+		}
+		for (; met && nth < ROUNDS_MOST; nth++) {
+			if (i >= 2) {
+				store_free(store);
+				assert_int_equal(store_new(files->directory, &store), 0);
+			}
+			shim_arm(faults[i % 2], nth, false);
+			int result = read_everything(store);
+
+			met = shim_disarm();
+			assert_true(is_clear(result));
+			assert_int_equal(read_everything(store), 0);
+		}
+		assert_in_range(nth, 5, ROUNDS_MOST - 1);
+		store_free(store);
 	}
-	store_free(store);
 }
 
 /* As the caller of a revocation does it: after -ENOSPC once more, from the beginning. */
