@@ -75,9 +75,24 @@ json_t *scopes_json(const struct sparekey_scopes *scopes)
 	return names;
 }
 
+/* The caller frees it; NULL: memory ran out. Into a buffer of the right size, since json_dumps
+ * leaves out the names it has no memory for. */
+static char *json_text(const json_t *value, size_t flags)
+{
+	size_t size = value != NULL ? json_dumpb(value, NULL, 0, flags | JSON_ENSURE_ASCII) : 0;
+	char *text = size > 0 ? malloc(size + 1) : NULL;
+
+	if (text == NULL || json_dumpb(value, text, size, flags | JSON_ENSURE_ASCII) != size) {
+		free(text);
+		return NULL;
+	}
+	text[size] = '\0';
+	return text;
+}
+
 int output_json(json_t *value, size_t flags)
 {
-	char *text = value != NULL ? json_dumps(value, flags | JSON_ENSURE_ASCII) : NULL;
+	char *text = json_text(value, flags);
 
 	json_decref(value);
 	if (text == NULL) {
@@ -137,7 +152,7 @@ bool output_json_secret(const struct sparekey_password *password,
                         const struct sparekey_secret *secret)
 {
 	json_t *object = json_password(password);
-	char *text = json_dumps(object, JSON_ENSURE_ASCII);
+	char *text = json_text(object, 0);
 
 	json_decref(object);
 	if (text == NULL) {

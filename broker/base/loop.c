@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The main loop. One thread. A callback may free anything on the loop, itself included: what is
- * freed during a turn is only marked, and released at the turn's end. Refused: epoll, which takes a
- * descriptor once only while libdbus watches it twice.
+ * freed in a turn is only marked, and released at its end. Refused: epoll, which takes a descriptor
+ * once only while libdbus watches it twice.
  */
 #include "base/loop.h"
 
@@ -233,8 +233,7 @@ static void call_due(struct loop *loop)
 	}
 }
 
-/* The kernel, too, may be short of memory: then poll waits a moment for nothing, which takes none,
- * and the next turn tries again. */
+/* The kernel may be short of memory too: to wait for nothing takes none of it. */
 static int wait_for(struct loop *loop, size_t count, int wait_ms)
 {
 	if (poll(loop->polled, count, wait_ms) >= 0 || errno == EINTR) {

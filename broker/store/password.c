@@ -125,7 +125,8 @@ static bool read_number_name(const char *id, int64_t *ret_number)
 	return strcmp(again, id) == 0;
 }
 
-/* Steps to the row with that id; a row whose id is sound does not answer to "_N". */
+/* Steps to the row with that id; a row whose id is sound does not answer to "_N". -EUCLEAN: an
+ * index that leads to a row of another id, which may be one that was revoked. */
 static int seek(struct store *store, const char *id, sqlite3_stmt **ret_row)
 {
 	int64_t number = 0;
@@ -148,7 +149,10 @@ static int seek(struct store *store, const char *id, sqlite3_stmt **ret_row)
 	if (result < 0) {
 		return result;
 	}
-	return result == 1 && load_id(*ret_row, named) == by_id ? 0 : SPAREKEY_UNKNOWN_OBJECT;
+	if (result != 1 || load_id(*ret_row, named) != by_id) {
+		return SPAREKEY_UNKNOWN_OBJECT;
+	}
+	return by_id && strcmp(named, id) != 0 ? -EUCLEAN : 0;
 }
 
 int password_number(struct store *store, const char *id, int64_t *ret_number)

@@ -4,7 +4,9 @@
  *
  * Liveness is not decided here: a damaged row is live whatever its columns say, and what is damaged
  * is decided where the row is read (password.c). Sums are held below 2^63 by CASE, since SQLite
- * would turn an overflow into a REAL, which a STRICT table refuses. Refused: text put together at
+ * would turn an overflow into a REAL, which a STRICT table refuses. One password is read by its row
+ * number, or SQLite would take the id from the index, which a hostile file may have say what it
+ * likes. Refused: text put together at
  * run time; a partial index over bad ids, which a hostile edit would not maintain.
  */
 #include "store/db.h"
@@ -35,7 +37,8 @@ static const char *const texts[DB_STATEMENTS] = {
 	[DB_ROLLBACK] = "ROLLBACK",
 	[DB_SCHEMA_COOKIE] = "PRAGMA schema_version",
 	[DB_PASSWORD_COUNT] = "SELECT count(*) FROM password",
-	[DB_PASSWORD_GET] = "SELECT " COLUMNS " FROM password WHERE id = ?1",
+	[DB_PASSWORD_GET] = "SELECT " COLUMNS " FROM password"
+			    " WHERE number = (SELECT number FROM password WHERE id = ?1)",
 	[DB_PASSWORD_GET_NUMBER] = "SELECT " COLUMNS " FROM password WHERE number = ?1",
 	[DB_PASSWORD_FIND] = "SELECT " COLUMNS " FROM password WHERE label_key = ?1"
 			     " AND (?2 IS NULL OR account = ?2) ORDER BY account, number",

@@ -37,6 +37,7 @@ unit_store := $(wildcard broker/store/*.c) protocol/label.c protocol/scope.c pro
 unit_store_refusal := $(unit_store)
 unit_store_damage := $(unit_store)
 unit_store_fault := $(unit_store) tests/support/store_shim.c
+unit_store_hostile := $(unit_store)
 unit_store_power := $(unit_store_fault) tests/support/store_power.c tests/support/store_power_log.c
 unit_store_kill := $(unit_store)
 unit_store_plan := $(unit_store)
