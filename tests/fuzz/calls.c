@@ -29,7 +29,7 @@
 #include "store/store.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CALLS_MOST 8u
+#define CALLS_MOST 16u
 #define VALUES 60u
 #define INPUTS_A_WORLD 3000u
 #define TURNS 2000u
