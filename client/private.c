@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,8 @@
 #define HANDED_FD 3
 #define ENDING_MS 3000
 #define FAILING_MS 200
+#define FAILING_READS 100u
+#define FAILED_MS 1000
 #define EXIT_STORE 74 /* sparekeyd(8), EXIT STATUS */
 #define EXIT_SETTINGS 78
 
@@ -264,13 +267,18 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 	return 0;
 }
 
-/* Waits until it has ended or said all it will, for a moment: it is ending by then. */
+/* Waits until it has ended or said all it will, for a moment: it is ending by then. Its last words
+ * count: where there is no room for all, the first go. */
 static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size)
 {
 	struct pollfd said = { .fd = sparekey->broker_errors, .events = POLLIN };
 	size_t length = 0;
 
-	while (length + 1 < size && poll(&said, 1, FAILING_MS) > 0) {
+	for (unsigned int i = 0; i < FAILING_READS && poll(&said, 1, FAILING_MS) > 0; i++) {
+		if (length > size / 2) {
+			length -= size / 2;
+			memmove(ret_text, ret_text + size / 2, length);
+		}
 		ssize_t count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
 
 		if (count <= 0) {
@@ -298,30 +306,30 @@ static const char *last_line(char *text)
 	               : line;
 }
 
-/* Its descriptors are closed a moment before it can be waited for. */
-static bool wait_briefly(pid_t broker, int *ret_status)
+/* How it ended. It closes what it speaks by before it can be waited for, so it is given a moment; 0
+ * if it goes on, or the caller reaps its children by itself. */
+static int end_status(struct sparekey *sparekey)
 {
-	static const struct timespec moment = { 0, 1000000 };
+	struct pollfd end = { .fd = pidfd_open(sparekey->broker, 0), .events = POLLIN };
+	int status = 0;
 
-	for (unsigned int waited = 0; waited < FAILING_MS; waited++) {
-		if (waitpid(broker, ret_status, WNOHANG) != 0) {
-			return true;
-		}
-		nanosleep(&moment, NULL);
+	if (end.fd >= 0) {
+		poll(&end, 1, FAILED_MS);
+		close(end.fd);
 	}
-	return false;
+	if (waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
+		sparekey->broker = 0;
+	}
+	return status;
 }
 
 int private_why(struct sparekey *sparekey)
 {
 	char text[2048];
-	int status = 0;
 	bool has_said = sparekey->broker_errors >= 0 &&
 	                read_errors(sparekey, text, sizeof(text)) > 0;
+	int status = sparekey->broker > 0 ? end_status(sparekey) : 0;
 
-	if (sparekey->broker > 0 && wait_briefly(sparekey->broker, &status)) {
-		sparekey->broker = 0;
-	}
 	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
 	            has_said ? ": " : "", has_said ? last_line(text) : "");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORE) {

@@ -3,6 +3,7 @@
  * Messages composed of an input. Raw bytes are seldom a message at all; here every input is one of
  * the signature wanted, and the input says what stands in it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
@@ -17,13 +18,21 @@ static void compose_text(struct composer *composer, char ret_text[static TEXT_BY
 {
 	size_t count = 0;
 	uint8_t choice = source_byte(composer->source);
+	char *colon = NULL;
 
 	while (composer->words[count] != NULL) {
 		count++;
 	}
-	if (choice < 0x80 && count > 0) {
-		strncpy(ret_text, composer->words[choice % count], TEXT_BYTES - 1);
-		ret_text[TEXT_BYTES - 1] = '\0';
+	composer->signature = NULL;
+	if (choice < 0xc0) {
+		const char *word = composer->words[choice % count];
+
+		(void)snprintf(ret_text, TEXT_BYTES, "%s", word);
+		colon = strchr(ret_text, ':');
+		if (colon != NULL) {
+			composer->signature = strchr(word, ':') + 1;
+			*colon = '\0';
+		}
 	} else {
 		source_text(composer->source, ret_text, TEXT_BYTES);
 	}
@@ -104,14 +113,18 @@ static void compose_variant(struct composer *composer, DBusMessageIter *at)
 		                                  "o",     "ao",    "h",        "ay",   "v", "g",
 		                                  "a{st}", "a{sv}", "a{ss}",    "(su)", "d", "n",
 		                                  "at",    "q",     "a(sa{st})" };
-	const char *signature = signatures[source_byte(composer->source) %
-	                                   (sizeof(signatures) / sizeof(signatures[0]))];
+	uint8_t choice = source_byte(composer->source);
+	const char *signature =
+		composer->signature != NULL && choice < 0xe0
+			? composer->signature
+			: signatures[choice % (sizeof(signatures) / sizeof(signatures[0]))];
 	DBusSignatureIter type;
 	DBusMessageIter inner;
 
 	if (composer->values == 0 || (composer->fd == NULL && signature[0] == 'h')) {
 		signature = "s";
 	}
+	composer->signature = NULL;
 	dbus_signature_iter_init(&type, signature);
 	MUST(dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, signature, &inner));
 	compose_value(composer, &inner, &type);

@@ -35,6 +35,9 @@ uint64_t source_uint64(struct source *source);
 /* Copies up to `size` - 1 bytes, as many as the next byte says, up to the first NUL. */
 size_t source_text(struct source *source, char *ret_text, size_t size);
 
+/* The next part: a byte that is half its length, and it. So inputs can be put behind each other. */
+struct source source_part(struct source *source);
+
 /* `size` bytes and nothing behind them, or one NUL, so that reading past the end is noticed. */
 uint8_t *copy_bytes(const uint8_t *data, size_t size);
 char *copy_text(const uint8_t *data, size_t size);
@@ -59,7 +62,7 @@ struct faults {
 	unsigned int count;
 };
 
-/* The first byte of an input says how many bytes of plan follow. */
+/* The first byte says how many bytes of plan follow. */
 void faults_read(struct source *source, struct faults *ret_faults);
 /* On in this thread, from the plan's beginning. */
 void faults_begin(const struct faults *faults);
@@ -69,13 +72,15 @@ void faults_resume(void);
 unsigned int faults_happened(void);
 
 /* Appends values of a complete signature, taken from the source: strings out of `words` (ended by
- * NULL) or the source itself, variants of any type. `fd` gives a descriptor, which stays the
- * caller's; without one there are none. */
+ * NULL) or the source itself, variants of any type. A word may end in ":SIGNATURE": that of the
+ * variant it is the key of, most times. `fd` gives a descriptor, which stays the caller's; without
+ * one there are none. */
 struct composer {
 	struct source *source;
 	const char *const *words;
 	int (*fd)(struct source *source);
-	unsigned int values; /* still to be made */
+	unsigned int values;   /* still to be made */
+	const char *signature; /* of the variant that follows; NULL: any */
 };
 void compose(struct composer *composer, DBusMessage *message, const char *signature);
 

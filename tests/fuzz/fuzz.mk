@@ -6,7 +6,7 @@ fuzz_stored := broker/crypto/phc.c broker/config.c protocol/scope.c protocol/lab
 fuzz_label := protocol/label.c broker/base/log.c cli/fit.c
 fuzz_messages := $(CLIENT) $(PROTOCOL)
 fuzz_calls := $(filter-out broker/main.c broker/broker.c broker/harden.c,$(BROKER)) $(PROTOCOL) gen/introspect_xml.c
-FUZZ_LDFLAGS_calls := -Wl,--wrap=argon2id_hash,--wrap=argon2id_check,--wrap=log_event
+FUZZ_LDFLAGS_calls := -Wl,--wrap=argon2id_hash,--wrap=argon2id_check,--wrap=log_event,--wrap=workers_submit
 
 FUZZ_TARGETS := words stored label messages calls
 FUZZ_SHARED := $(addprefix tests/fuzz/,source.c faults.c compose.c)

@@ -17,19 +17,44 @@
 
 #define SERIAL 7u
 #define VALUES 400u
+#define PARTS_MOST 12u
 
 static const char *const words[] = {
-	"Id",        "Label",         "Account",
-	"Scopes",    "State",         "CreatedAt",
-	"ExpiresAt", "LastUsedAt",    "UseCount",
-	"UseCounts", "LastUsedScope", "LastUsedFrom",
-	"id",        "label",         "account",
-	"scopes",    "expires_at",    "result",
-	"group",     "state",         "reason",
-	"remote",    "scope",         "count",
-	"kind",      "ours",          "imap",
-	"smtp",      "k7mq3",         "/org/sparekey/Broker1/password/k7mq3",
-	"/",         "0.1.0",         "\xc3\xa4\xe2\x82\xac",
+	"Id:s",
+	"Label:s",
+	"Account:s",
+	"Scopes:as",
+	"State:u",
+	"CreatedAt:t",
+	"ExpiresAt:t",
+	"LastUsedAt:t",
+	"UseCount:t",
+	"UseCounts:a{st}",
+	"LastUsedScope:s",
+	"LastUsedFrom:s",
+	"id:s",
+	"label:s",
+	"account:s",
+	"scopes:as",
+	"expires_at:t",
+	"result:s",
+	"group:u",
+	"state:u",
+	"reason:s",
+	"remote:s",
+	"scope:s",
+	"count:u",
+	"kind",
+	"ours",
+	"imap",
+	"workers:u",
+	"max-lifetime:t",
+	"default-scopes:as",
+	"k7mq3",
+	PATH_PASSWORDS "/k7mq3",
+	"/",
+	"0.1.0",
+	"\xc3\xa4\xe2\x82\xac",
 	NULL,
 };
 
@@ -39,6 +64,9 @@ static struct sparekey *sparekey;
 /* One of what a message may carry as a descriptor; closed by who composed it. */
 static int handed[8];
 static unsigned int handed_count;
+
+static const char endless[SECRET_CAPACITY + 1];
+static int waiting = -1; /* the end of a pipe in which nothing is yet */
 
 static int keep(int fd)
 {
@@ -51,13 +79,14 @@ static int keep(int fd)
 	return fd;
 }
 
-/* A pipe with a secret in it, closed or still open; a socket; a file. */
+/* A pipe with a secret in it, closed or still open, or with more than one can be; a socket; a file.
+ */
 static int hand_out(struct source *source)
 {
 	int ends[2];
 	char text[300];
 
-	switch (source_byte(source) % 6) {
+	switch (source_byte(source) % 7) {
 	case 0:
 		return keep(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	case 1:
@@ -68,6 +97,11 @@ static int hand_out(struct source *source)
 		return keep(ends[0]);
 	case 3:
 		MUST(pipe2(ends, O_CLOEXEC) == 0);
+		waiting = keep(ends[1]);
+		return keep(ends[0]);
+	case 4:
+		MUST(pipe2(ends, O_CLOEXEC) == 0);
+		MUST(write(ends[1], endless, sizeof(endless)) == sizeof(endless));
 		keep(ends[1]);
 		return keep(ends[0]);
 	default:
@@ -85,6 +119,7 @@ static void close_handed(void)
 	while (handed_count > 0) {
 		close(handed[--handed_count]);
 	}
+	waiting = -1;
 }
 
 /* The codec. */
@@ -254,8 +289,10 @@ static void answer(enum sparekey_operation operation, DBusMessage *message,
 	sparekey->error[0] = '\0';
 	faults_begin(faults);
 	call_message(sparekey, message);
-	for (unsigned int i = 0; i < 4 && count == 0 && sparekey->calls->secret_fd >= 0; i++) {
-		call_secret_ready(sparekey, sparekey->calls->secret_fd);
+	for (unsigned int i = 0; i < 2 && count == 0 && sparekey->calls->secret_fd >= 0; i++) {
+		MUST(i == 0 || waiting < 0 || write(waiting, endless, sizeof(endless)) > 0);
+		receive_ready(sparekey, sparekey->calls->secret_fd);
+		MUST(i == 0 || waiting < 0 || count == 1);
 	}
 	faults_pause();
 	MUST(count == (sparekey->calls == NULL ? 1u : 0u));
@@ -285,7 +322,7 @@ static void answer_composed(struct source *source, const struct faults *faults)
 	DBusMessage *message = dbus_message_new(source_byte(source) % 8 == 1
 	                                                ? DBUS_MESSAGE_TYPE_ERROR
 	                                                : DBUS_MESSAGE_TYPE_METHOD_RETURN);
-	struct composer composer = { source, words, hand_out, VALUES };
+	struct composer composer = { source, words, hand_out, VALUES, NULL };
 
 	MUST(message != NULL && dbus_message_set_reply_serial(message, SERIAL));
 	if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_ERROR) {
@@ -306,14 +343,24 @@ static void answer_composed(struct source *source, const struct faults *faults)
 static void tell_composed(struct source *source)
 {
 	static const struct {
-		const char *member, *signature;
-	} signals[] = { { "PasswordCreated", "os" },   { "PasswordEnded", "osu" },
-		        { "PasswordVerified", "ost" }, { "VerificationFailed", "stu" },
-		        { "EventsAdded", "x" },        { "EventsAdded", "t" } };
+		const char *path, *interface, *member, *signature;
+	} signals[] = {
+		{ PATH_BROKER, NAME_MANAGER, "PasswordCreated", "os" },
+		{ PATH_BROKER, NAME_MANAGER, "PasswordEnded", "osu" },
+		{ PATH_BROKER, NAME_MANAGER, "PasswordVerified", "ost" },
+		{ PATH_BROKER, NAME_MANAGER, "VerificationFailed", "stu" },
+		{ PATH_BROKER, NAME_MANAGER, "EventsAdded", "x" },
+		{ PATH_BROKER, NAME_MANAGER, "EventsAdded", "t" },
+		{ PATH_PASSWORDS "/k7mq3", DBUS_INTERFACE_PROPERTIES, "PropertiesChanged",
+		  "sa{sv}as" },
+		{ PATH_PASSWORDS "/a23456789012345678901234", DBUS_INTERFACE_PROPERTIES,
+		  "PropertiesChanged", "sa{sv}as" },
+		{ PATH_BROKER, DBUS_INTERFACE_PROPERTIES, "PropertiesChanged", "" },
+	};
 	size_t which = source_byte(source) % (sizeof(signals) / sizeof(signals[0]));
-	DBusMessage *message = dbus_message_new_signal(PATH_BROKER, NAME_MANAGER,
-	                                               signals[which].member);
-	struct composer composer = { source, words, NULL, VALUES };
+	DBusMessage *message = dbus_message_new_signal(
+		signals[which].path, signals[which].interface, signals[which].member);
+	struct composer composer = { source, words, NULL, VALUES, NULL };
 
 	MUST(message != NULL);
 	compose(&composer, message, signals[which].signature);
@@ -351,7 +398,7 @@ static void encode(struct source *source, const struct faults *faults)
 
 	for (unsigned int i = 0; i < STRINGS; i++) {
 		source_text(source, text[i], sizeof(text[i]));
-		names[i] = text[i];
+		names[i] = source_byte(source) % 2 == 0 ? "k7mq3" : text[i];
 	}
 	struct sparekey_wish wish = { .label = text[0],
 		                      .account = text[1],
@@ -360,9 +407,9 @@ static void encode(struct source *source, const struct faults *faults)
 		                      .scopes_count = source_byte(source) % STRINGS,
 		                      .has_expires_at = true,
 		                      .expires_at = (int64_t)(source_uint64(source) >> 1) };
-	struct sparekey_check check = { .account = text[1],
-		                        .remote = text[2],
-		                        .diagnosis = text[3] };
+	struct sparekey_check check = {
+		.unrecorded = true, .account = text[1], .remote = text[2], .diagnosis = text[3]
+	};
 	struct sparekey_filter filter = { .scope = text[0],
 		                          .account = text[1],
 		                          .except = names,
@@ -370,16 +417,18 @@ static void encode(struct source *source, const struct faults *faults)
 		                          .all = true,
 		                          .unused_since = (int64_t)(source_uint64(source) >> 1) };
 	struct sparekey_request request = { .operation = operation_of(source_byte(source)),
-		                            .id = text[0],
+		                            .id = source_byte(source) % 2 == 0 ? "k7mq3" : text[0],
 		                            .name = text[1],
 		                            .account = text[2],
 		                            .scope = text[3],
 		                            .scopes = names,
 		                            .scopes_count = 2,
+		                            .before = source_byte(source),
 		                            .limit = 10,
 		                            .wish = &wish,
 		                            .check = &check,
-		                            .filter = &filter };
+		                            .filter = &filter,
+		                            .row = row };
 
 	MUST(sparekey_secret_new((struct sparekey_secret **)(void *)&request.secret) == 0);
 	faults_begin(faults);
@@ -396,31 +445,40 @@ static void encode(struct source *source, const struct faults *faults)
 	sparekey_secret_free((struct sparekey_secret *)(uintptr_t)request.secret);
 }
 
+static void run_part(struct source *source)
+{
+	uint8_t choice = source_byte(source);
+	struct faults faults;
+
+	faults_read(source, &faults);
+	switch (choice % 4) {
+	case 0:
+		answer_composed(source, &faults);
+		break;
+	case 1:
+		tell_composed(source);
+		break;
+	case 2:
+		read_raw(source, &faults);
+		break;
+	default:
+		encode(source, &faults);
+		break;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct source source = { data, size };
-	struct faults faults;
 
 	if (sparekey == NULL) {
 		MUST(sparekey_new("unix:path=/nonexistent", 0, &sparekey) == 0);
 		sparekey_listen(sparekey, told, NULL);
 	}
-	uint8_t choice = source_byte(&source);
+	for (unsigned int i = 0; i < PARTS_MOST && source.left > 0; i++) {
+		struct source part = source_part(&source);
 
-	faults_read(&source, &faults);
-	switch (choice % 4) {
-	case 0:
-		answer_composed(&source, &faults);
-		break;
-	case 1:
-		tell_composed(&source);
-		break;
-	case 2:
-		read_raw(&source, &faults);
-		break;
-	default:
-		encode(&source, &faults);
-		break;
+		run_part(&part);
 	}
 	return 0;
 }

@@ -57,6 +57,16 @@ size_t source_text(struct source *source, char *ret_text, size_t size)
 	return length;
 }
 
+struct source source_part(struct source *source)
+{
+	size_t length = source_byte(source) * 2u;
+	struct source part = { source->at, length < source->left ? length : source->left };
+
+	source->at += part.left;
+	source->left -= part.left;
+	return part;
+}
+
 uint8_t *copy_bytes(const uint8_t *data, size_t size)
 {
 	uint8_t *bytes = malloc(size > 0 ? size : 1);
