@@ -40,6 +40,8 @@ unit_store_fault := $(unit_store) tests/support/store_shim.c
 unit_store_kill := $(unit_store)
 unit_store_plan := $(unit_store)
 unit_store_race := $(unit_store)
+unit_store_recent := $(unit_store)
+UNIT_LDFLAGS_store_recent := -Wl,--wrap=statfs
 UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
 
