@@ -288,6 +288,10 @@ static int await_secret(struct call *call)
 	if (result == SPAREKEY_INVALID_ARGS) {
 		return call_say(call, result, "a secret must come by a pipe or a socket");
 	}
+	if (result == INLET_READ) {
+		secret_arrived(call, 0);
+		return 0;
+	}
 	return result;
 }
 

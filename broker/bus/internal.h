@@ -201,8 +201,10 @@ bool reply_send(struct call *call);
 void reply_forget(struct door *door);
 
 /* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
- * `done(call, result)`: 0, -EMSGSIZE, -ETIMEDOUT or -errno. Returns 0, SPAREKEY_INVALID_ARGS (no
- * pipe and no socket), -errno. */
+ * Returns INLET_READ if all of it was there: then `done` is not called and no inlet made. Else 0,
+ * and `done(call, result)` comes later: 0, -EMSGSIZE, -ETIMEDOUT or -errno; or
+ * SPAREKEY_INVALID_ARGS (no pipe and no socket), -errno. */
+#define INLET_READ (-EALREADY)
 int inlet_new(struct call *call, int fd, struct secret *secret,
               void (*done)(struct call *call, int result), struct inlet **ret_inlet);
 struct inlet *inlet_free(struct inlet *inlet);
