@@ -52,10 +52,11 @@ int service_hash(struct service *service, struct request *request, bool compare)
 void hash_stop(struct service *service);
 
 /* service.c */
-/* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
+/* Notes that a record's hash cannot be trusted. Every record passes here before it is used; only
+ * one whose hash is in the warm memory, which was computed, need not. */
 void service_check_record(struct store_password *password);
-/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a step
- * or the commit may say so, and the second try finds the reserve freed. */
+/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a
+ * step or the commit may say so, and the second try finds the reserve freed. */
 int service_revoke(struct service *service, int (*change)(struct service *service, void *data),
                    void *data);
 /* Ends a transaction: commits after a result of 0, else rolls back; returns what holds. */
