@@ -12,6 +12,7 @@ unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
 # broker/service
 unit_penalty := broker/service/penalty.c
+UNIT_LDFLAGS_penalty := -Wl,--wrap=reallocarray
 
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
