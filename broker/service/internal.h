@@ -22,7 +22,7 @@ struct service {
 	struct store *store;      /* borrowed */
 	struct secret_pool *pool; /* borrowed */
 	struct workers *workers;
-	struct warm *warm; /* NULL: cache-seconds is 0 */
+	struct warm *warm; /* NULL: cache-seconds is 0, or nothing to remember yet */
 	struct gather *gather;
 	struct news *news;
 	struct penalties *penalties;

@@ -167,6 +167,9 @@ static void remember(struct service *service, struct request *request)
 	uint64_t until_ms = service_now_ms(service) +
 	                    1000u * (uint64_t)service->settings.cache_seconds;
 
+	if (service->warm == NULL && service->settings.cache_seconds > 0) {
+		warm_new(&service->warm); /* without the memory for it, each one stays cold */
+	}
 	if (service->warm != NULL) {
 		struct warm_key key = warm_key_of(request);
 
