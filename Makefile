@@ -122,6 +122,26 @@ $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call objects,$$(unit_$
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $(filter %.o,$^) $(shell pkg-config --libs cmocka $(PKGS_BROKER))
 
 include tests/fuzz/fuzz.mk
+# Figures: `make bench`, BENCH_JSON=FILE, BENCH_ROUNDS=N (docs/HACKING.md). Programs that are timed, and libraries preloaded
+# into a broker that is only looked at.
+bench_hasher := broker/crypto/argon2id.c broker/crypto/phc.c protocol/secret.c
+BENCHES := $(addprefix $(BUILD)/bench/,caller committer hasher service starter)
+PRELOADS := $(addprefix $(BUILD)/bench/,watched.so count-argon2.so)
+BENCH_SOURCES := $(wildcard bench/*.c)
+.SECONDARY: $(call objects,$(BENCH_SOURCES))
+
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $$(call objects,$$(bench_$$*))
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_BROKER))
+$(BUILD)/bench/watched.so: bench/watched.c
+$(BUILD)/bench/count-argon2.so: tests/support/count-argon2.c
+$(PRELOADS):
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) -std=gnu17 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
+
+bench-programs: all $(BENCHES) $(PRELOADS)
+bench: bench-programs
+	@bench/run $(BUILD)
 
 # Tests. The last line of each is "N passed, N failed", true over all suites it ran: what fails is counted by run-tests,
 # which then says 3; anything else that goes wrong is one more failure.
@@ -143,10 +163,14 @@ run-integration: all $(BUILD)/probe $(FAILING)
 
 MAN := $(wildcard man/*.[1-9])
 SCRIPTS := bootstrap .ci/run examples/demo examples/shell.sh tests/support/fuzz-one
-run-checks: all
-	@$(RUN) --check $(filter-out tests/checks/readme-tour tests/checks/library,$(wildcard tests/checks/*)) "mandoc -Tlint -W warning $(MAN)" \
-		"shellcheck $(SCRIPTS)" "SPAREKEY_BUILD=$(BUILD) tests/checks/readme-tour" "SPAREKEY_BUILD=$(BUILD) tests/checks/library" $(call or_failed,"checks: run-tests")
-	@$(RUN) --jobs 1 --check "$(SUBMAKE) tidy" "$(SUBMAKE) analyze" $(call or_failed,"tidy: run-tests")
+# These look at what was built, so they are told where that is.
+BUILT_CHECKS := readme-tour library
+run-checks: bench-programs
+	@$(RUN) --check $(filter-out $(addprefix tests/checks/,$(BUILT_CHECKS) bench),$(wildcard tests/checks/*)) \
+		"mandoc -Tlint -W warning $(MAN)" "shellcheck $(SCRIPTS)" \
+		$(foreach check,$(BUILT_CHECKS),"SPAREKEY_BUILD=$(BUILD) tests/checks/$(check)") $(call or_failed,"checks: run-tests")
+	@$(RUN) --jobs 1 --check "$(SUBMAKE) tidy" "$(SUBMAKE) analyze" \
+		$(if $(SANITIZER),,"SPAREKEY_BUILD=$(BUILD) tests/checks/bench") $(call or_failed,"tidy: run-tests")
 
 # Unit suites under memcheck, leaks included. Left out: store_kill, whose processes die in the middle by design. The check
 # also leaves out store_fault and store_damage: their loops (fail the n-th call for n = 1, 2, ...; flip every bit) take
@@ -212,7 +236,7 @@ layers:
 	tests/checks/layers
 
 SOURCES := $(wildcard include/*.h protocol/*.[ch] broker/*.[ch] broker/*/*.[ch] client/*.[ch] cli/*.[ch] tests/unit/*.[ch] \
-	tests/support/*.[ch] tests/fuzz/*.[ch])
+	tests/support/*.[ch] tests/fuzz/*.[ch] bench/*.[ch])
 format:
 	clang-format -i $(SOURCES)
 
@@ -280,8 +304,9 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES)) \
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES) $(BENCH_SOURCES)) \
 	$(BUILD)/obj/gen/introspect_xml.d
-.PHONY: all units check check-all check-long suites run-units run-integration run-checks run-valgrind valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
+.PHONY: all units bench bench-programs check check-all check-long suites run-units run-integration run-checks run-valgrind \
+	valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
 	clean
 .DELETE_ON_ERROR:

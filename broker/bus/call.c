@@ -141,28 +141,6 @@ static void undo(struct call *call)
 	service_submit(call->door->service, request);
 }
 
-static bool send_reply(struct call *call)
-{
-	bool is_sent = false;
-
-	if (call->reply == NULL) {
-		call->reply = dbus_message_new_method_return(call->message);
-		if (call->reply == NULL) {
-			return false;
-		}
-		dbus_message_iter_init_append(call->reply, &call->body);
-	}
-	is_sent = !call->failed &&
-	          (call->method->encode == NULL || call->method->encode(call, &call->body));
-	if (is_sent && !dbus_message_get_no_reply(call->message)) {
-		/* Sending writes at once what the socket takes, and so may learn that nobody reads.
-		 */
-		is_sent = dbus_connection_send(call->connection, call->reply, NULL) &&
-		          dbus_connection_get_is_connected(call->connection);
-	}
-	return is_sent;
-}
-
 static void log_fault(const struct call *call, int result)
 {
 	if (result < 0 && result != -ECANCELED) {
@@ -179,7 +157,7 @@ void call_finish(struct call *call, int result)
 
 	log_fault(call, result);
 	if (result == 0 && !(makes && gone)) {
-		is_told = send_reply(call);
+		is_told = reply_send(call);
 	}
 	if (result == 0 && !is_told && makes) {
 		undo(call);
@@ -284,6 +262,10 @@ static int await_secret(struct call *call)
 
 	if (result == SPAREKEY_INVALID_ARGS) {
 		return call_say(call, result, "a secret must come by a pipe or a socket");
+	}
+	if (result == INLET_READ) {
+		secret_arrived(call, 0);
+		return 0;
 	}
 	return result;
 }

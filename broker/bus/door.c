@@ -201,6 +201,7 @@ struct door *door_free(struct door *door)
 		link_free(list_entry(at, struct link, link));
 	}
 	door->hook = loop_hook_free(door->hook);
+	reply_forget(door);
 	free(door);
 	return NULL;
 }

@@ -2,9 +2,9 @@
 /*
  * Reading a secret from a descriptor a caller sent, without ever waiting. Loop thread. Pipes and
  * sockets only: a FUSE file could block for ever. O_NONBLOCK on a passed pipe belongs to the open
- * file, which the other side shares and can clear: so a pipe is opened anew through /proc/self/fd,
- * or, where its inode is another user's, read with RWF_NOWAIT; a socket is read with MSG_DONTWAIT.
- * The whole ends after five seconds.
+ * file, which the other side shares and can clear: so a pipe is read with RWF_NOWAIT, and if that
+ * does not give all of it, opened anew through /proc/self/fd, where its inode is ours; a socket is
+ * read with MSG_DONTWAIT. The whole ends after five seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,38 +92,70 @@ static void inlet_late(void *data)
 	end(data, -ETIMEDOUT);
 }
 
-/* Takes `fd` over; a descriptor of the inlet's own that no other process can make block. */
-static int take_pipe(struct inlet *inlet, int fd)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	do {
-		inlet->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	} while (inlet->fd < 0 && errno == EINTR);
-	inlet->way = INLET_REOPENED;
-	if (inlet->fd >= 0) {
-		close(fd);
-		return 0;
-	}
-	inlet->fd = fd;
-	inlet->way = INLET_NOWAIT;
-	return errno == EACCES || errno == EPERM || errno == ENOENT ? 0 : -errno;
-}
-
-static int take(struct inlet *inlet, int fd)
+/* What it is, and how it is read without waiting while it is the caller's too. */
+static int look(struct inlet *inlet)
 {
 	struct stat status;
 
-	inlet->fd = fd;
-	if (fstat(fd, &status) < 0) {
+	if (fstat(inlet->fd, &status) < 0) {
 		return -errno;
 	}
-	if (S_ISFIFO(status.st_mode)) {
-		return take_pipe(inlet, fd);
+	inlet->way = S_ISFIFO(status.st_mode) ? INLET_NOWAIT : INLET_SOCKET;
+	return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? 0 : SPAREKEY_INVALID_ARGS;
+}
+
+/* Most callers fill the pipe before they send it: then it is read here and now, and needs neither a
+ * descriptor of ours nor the loop. Whatever else is the case, also an end too far, is found again
+ * by the watched inlet, which goes on from here. Linux before 6.4 knows no RWF_NOWAIT on pipes. */
+static bool read_at_once(struct inlet *inlet)
+{
+	ssize_t count = 0;
+
+	do {
+		count = read_some(inlet);
+	} while (count > 0);
+	if (count == 0 && secret_length(inlet->secret) <= LIMIT_SECRET_BYTES) {
+		secret_chomp(inlet->secret);
+		return true;
 	}
-	inlet->way = INLET_SOCKET;
-	return S_ISSOCK(status.st_mode) ? 0 : SPAREKEY_INVALID_ARGS;
+	return false;
+}
+
+/* A descriptor of the inlet's own that no other process can make block. */
+static int reopen(struct inlet *inlet)
+{
+	char path[40];
+
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", inlet->fd);
+	do {
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	if (fd < 0) {
+		return errno == EACCES || errno == EPERM || errno == ENOENT ? 0 : -errno;
+	}
+	close(inlet->fd);
+	inlet->fd = fd;
+	inlet->way = INLET_REOPENED;
+	return 0;
+}
+
+static int watch(struct inlet *inlet)
+{
+	struct loop *loop = inlet->call->door->loop;
+	int result = inlet->way == INLET_NOWAIT ? reopen(inlet) : 0;
+
+	if (result == 0) {
+		result = loop_watch_new(loop, inlet->fd, POLLIN, inlet_ready, inlet, &inlet->watch);
+	}
+	if (result == 0) {
+		result = loop_timer_new(loop, inlet_late, inlet, &inlet->timer);
+	}
+	if (result == 0) {
+		loop_timer_set(inlet->timer, LIMIT_SECRET_WAIT_MS);
+	}
+	return result;
 }
 
 int inlet_new(struct call *call, int fd, struct secret *secret,
@@ -135,23 +167,16 @@ int inlet_new(struct call *call, int fd, struct secret *secret,
 		close(fd);
 		return -ENOMEM;
 	}
-	inlet->call = call;
-	inlet->secret = secret;
-	inlet->done = done;
-	int result = take(inlet, fd);
+	*inlet = (struct inlet){ .call = call, .fd = fd, .secret = secret, .done = done };
+	int result = look(inlet);
 
 	if (result == 0) {
-		result = loop_watch_new(call->door->loop, inlet->fd, POLLIN, inlet_ready, inlet,
-		                        &inlet->watch);
-	}
-	if (result == 0) {
-		result = loop_timer_new(call->door->loop, inlet_late, inlet, &inlet->timer);
+		result = read_at_once(inlet) ? INLET_READ : watch(inlet);
 	}
 	if (result != 0) {
 		inlet_free(inlet);
 		return result;
 	}
-	loop_timer_set(inlet->timer, LIMIT_SECRET_WAIT_MS);
 	*ret_inlet = inlet;
 	return 0;
 }

@@ -13,6 +13,7 @@
 /* What the files of this room share; nobody else includes it. */
 
 #define SERVERS 8u
+#define REPEATS 32u
 
 enum link_kind {
 	LINK_SILENT = 0, /* a peer that has not authenticated yet */
@@ -42,6 +43,8 @@ struct caller {
 	struct list turn;    /* among the door's callers with such calls */
 };
 
+struct repeat;
+
 struct door {
 	struct loop *loop;
 	struct service *service;  /* borrowed */
@@ -51,6 +54,7 @@ struct door {
 	struct list calls;
 	struct list callers;
 	struct list turns; /* callers with calls that have not begun, the next first */
+	struct repeat *repeats[REPEATS]; /* answers kept, by id */
 	unsigned int calls_under_way;
 	unsigned int links_made; /* numbers them */
 	DBusServer *servers[SERVERS];
@@ -74,6 +78,7 @@ enum method_flag {
 	METHOD_SECRET_OUT = 2, /* the reply carries a descriptor */
 	METHOD_FOR_ROOT = 4,   /* root may call it on a user's peer socket */
 	METHOD_UNDO = 8,       /* what it made is undone if the caller is gone */
+	METHOD_REPEATS = 16,   /* its answer depends on the password's record alone */
 };
 
 /* Reads arguments after the signature was checked; 0 or an outcome with call->request.what. */
@@ -192,9 +197,17 @@ int call_say(struct call *call, int result, const char *format, ...)
 /* error.c: answers with an outcome or -errno; `what` "": the outcome's own text. */
 void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what);
 
+/* reply.c: writes and sends the answer of a call that succeeded; false: out of memory, nothing was
+ * sent. */
+bool reply_send(struct call *call);
+/* Lets go of the answers kept, at the end of the door. */
+void reply_forget(struct door *door);
+
 /* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
- * `done(call, result)`: 0, -EMSGSIZE, -ETIMEDOUT or -errno. Returns 0, SPAREKEY_INVALID_ARGS (no
- * pipe and no socket), -errno. */
+ * Returns INLET_READ if all of it was there: then `done` is not called and no inlet made. Else 0,
+ * and `done(call, result)` comes later: 0, -EMSGSIZE, -ETIMEDOUT or -errno; or
+ * SPAREKEY_INVALID_ARGS (no pipe and no socket), -errno. */
+#define INLET_READ (-EALREADY)
 int inlet_new(struct call *call, int fd, struct secret *secret,
               void (*done)(struct call *call, int result), struct inlet **ret_inlet);
 struct inlet *inlet_free(struct inlet *inlet);

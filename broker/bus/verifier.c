@@ -79,9 +79,9 @@ static bool encode_verify(struct call *call, DBusMessageIter *reply)
 
 static const struct method methods[] = {
 	{ "VerifyByFileDescriptor", "hsa{sv}", "oa{sv}", OPERATION_VERIFY, decode_verify_fd,
-	  encode_verify, METHOD_FOR_ROOT },
+	  encode_verify, METHOD_FOR_ROOT | METHOD_REPEATS },
 	{ "Verify", "ssa{sv}", "oa{sv}", OPERATION_VERIFY, decode_verify, encode_verify,
-	  METHOD_FOR_ROOT | METHOD_INLINE },
+	  METHOD_FOR_ROOT | METHOD_INLINE | METHOD_REPEATS },
 };
 
 const struct interface verifier_interface = { NAME_VERIFIER, methods, COUNT(methods),

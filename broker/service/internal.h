@@ -23,7 +23,7 @@ struct service {
 	struct store *store;      /* borrowed */
 	struct secret_pool *pool; /* borrowed */
 	struct workers *workers;
-	struct warm *warm; /* NULL: cache-seconds is 0 */
+	struct warm *warm; /* NULL: cache-seconds is 0, or nothing to remember yet */
 	struct gather *gather;
 	struct news *news;
 	struct penalties *penalties;
@@ -54,7 +54,8 @@ int service_hash(struct service *service, struct request *request, bool compare)
 void hash_stop(struct service *service);
 
 /* service.c */
-/* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
+/* Notes that a record's hash cannot be trusted. Every record passes here before it is used; only
+ * one whose hash is in the warm memory, which was computed, need not. */
 void service_check_record(struct store_password *password);
 /* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a
  * step or the commit may say so, and the second try finds the reserve freed. */

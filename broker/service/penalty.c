@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Penalties, a bounded table of sources. Loop thread. Malformed, mistyped and unknown input never
- * comes here: it costs nothing to refuse and tells nothing.
+ * Penalties, a bounded table of sources that grows as they come. Loop thread. Malformed, mistyped
+ * and unknown input never comes here: it costs nothing to refuse and tells nothing.
  *
  * Refused: counting by id alone (anybody could lock the owner out) and by source alone (one old
  * phone behind a NAT would slow everybody's login); a sleep (it would hold a server's worker);
@@ -30,8 +30,12 @@ struct source {
 	uint64_t since_ms;    /* what comes back is counted from here; in delay: its end */
 };
 
+#define ROOM_AT_FIRST 16u
+
 struct penalties {
-	struct source sources[PENALTY_SOURCES];
+	struct source *sources; /* owned */
+	unsigned int count;     /* of places that were ever taken */
+	unsigned int room;
 };
 
 int penalties_new(struct penalties **ret_penalties)
@@ -47,7 +51,10 @@ int penalties_new(struct penalties **ret_penalties)
 
 struct penalties *penalties_free(struct penalties *penalties)
 {
-	free(penalties);
+	if (penalties != NULL) {
+		free(penalties->sources);
+		free(penalties);
+	}
 	return NULL;
 }
 
@@ -105,7 +112,7 @@ static void settle(struct source *source, uint64_t now_ms)
 
 static struct source *find(struct penalties *penalties, const char *id, const char *from)
 {
-	for (unsigned int i = 0; i < PENALTY_SOURCES; i++) {
+	for (unsigned int i = 0; i < penalties->count; i++) {
 		struct source *source = &penalties->sources[i];
 
 		if (strcmp(source->id, id) == 0 && strcmp(source->from, from) == 0) {
@@ -115,24 +122,46 @@ static struct source *find(struct penalties *penalties, const char *id, const ch
 	return NULL;
 }
 
-/* A place for a new source: a free one, else of the one that has been quiet for longest. */
+/* One place more, or NULL: the table has all it may have, or there is no memory. */
+static struct source *add(struct penalties *penalties)
+{
+	if (penalties->count == PENALTY_SOURCES) {
+		return NULL;
+	}
+	if (penalties->count == penalties->room) {
+		unsigned int room = penalties->room > 0 ? 2 * penalties->room : ROOM_AT_FIRST;
+		struct source *sources = reallocarray(penalties->sources, room, sizeof(*sources));
+
+		if (sources == NULL) {
+			return NULL;
+		}
+		penalties->sources = sources;
+		penalties->room = room;
+	}
+	return &penalties->sources[penalties->count++];
+}
+
+/* A place for a new source: a free one, else a new one, else of the one that has been quiet for
+ * longest. NULL: no memory for the first one. */
 static struct source *place(struct penalties *penalties, uint64_t now_ms)
 {
-	struct source *quiet = &penalties->sources[0];
+	struct source *quiet = NULL;
+	struct source *more = NULL;
 
-	for (unsigned int i = 0; i < PENALTY_SOURCES; i++) {
+	for (unsigned int i = 0; i < penalties->count; i++) {
 		struct source *source = &penalties->sources[i];
 
 		settle(source, now_ms);
 		if (source->id[0] == '\0') {
 			return source;
 		}
-		if (source->pending == 0 &&
-		    (quiet->pending > 0 || source->since_ms < quiet->since_ms)) {
+		if (quiet == NULL || (source->pending == 0 &&
+		                      (quiet->pending > 0 || source->since_ms < quiet->since_ms))) {
 			quiet = source;
 		}
 	}
-	return quiet;
+	more = add(penalties);
+	return more != NULL ? more : quiet;
 }
 
 static uint64_t delay_ms(unsigned int level)
@@ -155,6 +184,9 @@ enum penalty penalties_charge(struct penalties *penalties, const char *id, const
 	source = find(penalties, id, from);
 	if (source == NULL) {
 		source = place(penalties, now_ms);
+		if (source == NULL) {
+			return PENALTY_WAIT;
+		}
 		*source = (struct source){ .since_ms = now_ms };
 		snprintf(source->id, sizeof(source->id), "%.5s", id);
 		memcpy(source->from, from, sizeof(source->from));

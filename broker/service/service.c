@@ -270,9 +270,6 @@ static int service_start(struct service *service)
 	if (result == 0) {
 		result = penalties_new(&service->penalties);
 	}
-	if (result == 0 && service->settings.cache_seconds > 0) {
-		result = warm_new(&service->warm);
-	}
 	return result;
 }
 

@@ -77,7 +77,7 @@ static int check_arguments(struct request *request)
 }
 
 /* Fills request->password by the id of the text. SPAREKEY_UNKNOWN_OBJECT: refuse. */
-static int look_up(struct service *service, struct request *request, const char *id)
+static int read_record(struct service *service, struct request *request, const char *id)
 {
 	int result = store_password_get(service->store, id, &request->password);
 
@@ -85,6 +85,13 @@ static int look_up(struct service *service, struct request *request, const char 
 		request->password = (struct store_password){ 0 };
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
+	return result;
+}
+
+static int look_up(struct service *service, struct request *request, const char *id)
+{
+	int result = read_record(service, request, id);
+
 	if (result == 0) {
 		service_check_record(&request->password);
 	}
@@ -160,6 +167,9 @@ static void remember(struct service *service, struct request *request)
 	uint64_t until_ms = service_now_ms(service) +
 	                    1000u * (uint64_t)service->settings.cache_seconds;
 
+	if (service->warm == NULL && service->settings.cache_seconds > 0) {
+		warm_new(&service->warm); /* without the memory for it, each one stays cold */
+	}
 	if (service->warm != NULL) {
 		struct warm_key key = warm_key_of(request);
 
@@ -215,7 +225,7 @@ static int begin(struct service *service, struct request *request)
 		return refuse(service, request,
 		              reading.form == PASSWORD_MISTYPED ? "mistyped" : "malformed");
 	}
-	result = look_up(service, request, reading.id);
+	result = read_record(service, request, reading.id);
 	if (result == SPAREKEY_UNKNOWN_OBJECT) {
 		return refuse(service, request, "unknown");
 	}
@@ -227,6 +237,7 @@ static int begin(struct service *service, struct request *request)
 	}
 	struct warm_key key = warm_key_of(request);
 
+	/* A hash that is remembered was computed, so it need not be parsed again. */
 	if (service->warm != NULL && warm_knows(service->warm, &key, service_now_ms(service))) {
 		return decide(service, request);
 	}

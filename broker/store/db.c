@@ -240,7 +240,9 @@ int db_open(struct store *store)
 	if (result == 0) {
 		result = settle(store);
 	}
-	if (result != 0) {
+	if (result == 0) {
+		recent_open(store);
+	} else {
 		db_close(store);
 	}
 	if (result == -EUCLEAN && store->refusal[0] == '\0') {
@@ -257,6 +259,7 @@ void db_close(struct store *store)
 		(void)sqlite3_finalize(store->statements[i]);
 		store->statements[i] = NULL;
 	}
+	recent_close(store);
 	(void)sqlite3_close(store->db);
 	store->db = NULL;
 }

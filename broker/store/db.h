@@ -52,6 +52,19 @@ enum db_statement {
 	DB_STATEMENTS,
 };
 
+/* What the file said when the records kept were read. */
+struct recent_stamp {
+	unsigned char header[24];
+};
+
+#define RECENT_RECORDS 32u
+
+struct recent {
+	bool is_usable; /* the file system shows what others have written */
+	struct recent_stamp stamp;
+	struct store_password *records[RECENT_RECORDS]; /* owned; id "": worth nothing */
+};
+
 struct store {
 	char *directory; /* owned, as named by the caller */
 	char *path;      /* owned, directory/sparekey.db */
@@ -63,6 +76,7 @@ struct store {
 	unsigned int walks;    /* rows are being handed out: the file must stay open */
 	bool writing;          /* between begin and commit */
 	bool revoking;
+	struct recent recent;
 	int failed; /* why this transaction can only be rolled back */
 	char refusal[DB_REFUSAL_BYTES];
 };
@@ -158,6 +172,16 @@ void password_load(sqlite3_stmt *row, struct store_password *ret_password);
 bool password_live(const struct store_password *password, int64_t now);
 /* The row number behind an id or "_N". SPAREKEY_UNKNOWN_OBJECT. */
 int password_number(struct store *store, const char *id, int64_t *ret_number);
+
+/* recent.c */
+
+/* The file was just opened, is about to be closed. */
+void recent_open(struct store *store);
+void recent_close(struct store *store);
+/* After db_ready: the record, if it was kept and nothing was committed since. */
+bool recent_get(struct store *store, const char *id, struct store_password *ret_password);
+/* Keeps a record while the statement that read it still holds its lock. */
+void recent_keep(struct store *store, const struct store_password *password);
 
 /* reserve.c */
 

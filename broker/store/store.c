@@ -30,6 +30,15 @@ static char *join(const char *directory, size_t length, const char *rest)
 	return text;
 }
 
+/* SQLite's own reserves of memory are 140 KiB that it writes through at the first opening, for a
+ * rate of allocations we do not have: without them a broker starts sooner and idles smaller.
+ * Refused once SQLite has begun, which does no harm. */
+static void be_frugal(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+	(void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+}
+
 int store_new(const char *directory, struct store **ret_store)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -38,6 +47,7 @@ int store_new(const char *directory, struct store **ret_store)
 	if (store == NULL) {
 		return -ENOMEM;
 	}
+	be_frugal();
 	while (length > 1 && directory[length - 1] == '/') {
 		length--;
 	}

@@ -9,12 +9,23 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "service/penalty.h"
 
 #define ID "k7mq3"
 #define REMOTE "192.0.2.7"
 #define START UINT64_C(1000000)
+
+static bool is_full; /* there is no memory */
+
+void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+	return is_full ? NULL : __real_reallocarray(old, count, size);
+}
 
 static int setup(void **state)
 {
@@ -183,6 +194,27 @@ static void an_end_without_a_charge_is_nothing(void **state)
 	use_up(*state, REMOTE, START);
 }
 
+/* A guess is not let through uncounted: the first waits, later ones take the place of the quietest.
+ */
+static void without_memory_nothing_is_free(void **state)
+{
+	char remote[32];
+
+	is_full = true;
+	assert_int_equal(charge(*state, ID, REMOTE, START), PENALTY_WAIT);
+	is_full = false;
+	assert_true(guess(*state, REMOTE, START));
+	is_full = true;
+	for (unsigned int i = 0; i < 40; i++) {
+		(void)snprintf(remote, sizeof(remote), "10.0.%u.1", i);
+		assert_true(guess(*state, remote, START + 1));
+	}
+	use_up(*state, "10.1.0.1", START + 2);
+	assert_true(guess(*state, "10.1.0.1", START + 2));
+	assert_false(guess(*state, "10.1.0.1", START + 2));
+	is_full = false;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -198,6 +230,7 @@ int main(void)
 		TEST(without_an_address_the_caller_counts),
 		TEST(the_table_keeps_its_bound),
 		TEST(an_end_without_a_charge_is_nothing),
+		TEST(without_memory_nothing_is_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
 # broker/service
 unit_penalty := broker/service/penalty.c
+UNIT_LDFLAGS_penalty := -Wl,--wrap=reallocarray
 
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
@@ -42,6 +43,8 @@ unit_store_power := $(unit_store_fault) tests/support/store_power.c tests/suppor
 unit_store_kill := $(unit_store)
 unit_store_plan := $(unit_store)
 unit_store_race := $(unit_store)
+unit_store_recent := $(unit_store)
+UNIT_LDFLAGS_store_recent := -Wl,--wrap=statfs
 UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
 UNIT_LDFLAGS_store_power := $(UNIT_LDFLAGS_store_fault),--wrap=mkdir,--wrap=mkostemp,--wrap=linkat,--wrap=unlink,--wrap=unlinkat
