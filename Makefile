@@ -173,8 +173,8 @@ run-checks: bench-programs
 		$(if $(SANITIZER),,"SPAREKEY_BUILD=$(BUILD) tests/checks/bench") $(call or_failed,"tidy: run-tests")
 
 # Unit suites under memcheck, leaks included. Left out: store_kill, whose processes die in the middle by design. The check
-# also leaves out store_fault and store_damage: their loops (fail the n-th call for n = 1, 2, ...; flip every bit) take
-# minutes here, and run under ASan.
+# also leaves out the long loops of the store (fail the n-th call for n = 1, 2, ...; flip every bit; lose power at every
+# write): they take minutes here, and run under ASan.
 UNDER_VALGRIND = $(filter-out $(addprefix $(BUILD)/unit/test_,store_kill $(TOO_SLOW)),$(UNITS))
 MEMCHECK := valgrind -q --leak-check=full --error-exitcode=99
 run-valgrind: units
@@ -224,7 +224,8 @@ check-all:
 	@rm -f build/totals.json
 	-@$(SUBMAKE) $(ALL) $(WERROR) suites && { \
 		$(SUBMAKE) $(ALL) $(WERROR) run-checks $(call or_failed,checks); \
-		$(SUBMAKE) $(ALL) $(WERROR) TOO_SLOW="store_fault store_damage" run-valgrind $(call or_failed,valgrind); \
+		$(SUBMAKE) $(ALL) $(WERROR) TOO_SLOW="store_fault store_damage store_power store_hostile" run-valgrind \
+			$(call or_failed,valgrind); \
 		$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang -j$(JOBS) all units && \
 			$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang run-units $(call or_failed,clang); \
 		$(SUBMAKE) $(ALL) $(ASAN) suites; \
