@@ -114,6 +114,27 @@ $(BUILD)/unit/test_%: $(BUILD)/obj/tests/unit/test_%.o $$(call objects,$$(unit_$
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $(filter %.o,$^) $(shell pkg-config --libs cmocka $(PKGS_BROKER))
 
+# Figures: `make bench`, BENCH_JSON=FILE, BENCH_ROUNDS=N (docs/HACKING.md). Programs that are timed, and libraries preloaded
+# into a broker that is only looked at.
+bench_hasher := broker/crypto/argon2id.c broker/crypto/phc.c protocol/secret.c
+BENCHES := $(addprefix $(BUILD)/bench/,caller committer hasher service starter)
+PRELOADS := $(addprefix $(BUILD)/bench/,watched.so count-argon2.so)
+BENCH_SOURCES := $(wildcard bench/*.c)
+.SECONDARY: $(call objects,$(BENCH_SOURCES))
+
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $$(call objects,$$(bench_$$*))
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_BROKER))
+$(BUILD)/bench/watched.so: bench/watched.c
+$(BUILD)/bench/count-argon2.so: tests/support/count-argon2.c
+$(PRELOADS):
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) -std=gnu17 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
+
+bench-programs: all $(BENCHES) $(PRELOADS)
+bench: bench-programs
+	@bench/run $(BUILD)
+
 # Tests. The last line of each is "N passed, N failed", true over all suites it ran: what fails is counted by run-tests,
 # which then says 3; anything else that goes wrong is one more failure.
 TOTALS := $(BUILD)/totals.json
@@ -134,10 +155,11 @@ run-integration: all $(BUILD)/probe
 
 MAN := $(wildcard man/*.[1-9])
 SCRIPTS := bootstrap .ci/run examples/demo examples/shell.sh
-run-checks: all
-	@$(RUN) --check $(filter-out tests/checks/readme-tour,$(wildcard tests/checks/*)) "mandoc -Tlint -W warning $(MAN)" \
+run-checks: bench-programs
+	@$(RUN) --check $(filter-out tests/checks/readme-tour tests/checks/bench,$(wildcard tests/checks/*)) "mandoc -Tlint -W warning $(MAN)" \
 		"shellcheck $(SCRIPTS)" "SPAREKEY_BUILD=$(BUILD) tests/checks/readme-tour" $(call or_failed,"checks: run-tests")
-	@$(RUN) --jobs 1 --check "$(SUBMAKE) tidy" "$(SUBMAKE) analyze" $(call or_failed,"tidy: run-tests")
+	@$(RUN) --jobs 1 --check "$(SUBMAKE) tidy" "$(SUBMAKE) analyze" \
+		$(if $(SANITIZER),,"SPAREKEY_BUILD=$(BUILD) tests/checks/bench") $(call or_failed,"tidy: run-tests")
 
 # Unit suites under memcheck, leaks included. Left out: store_kill, whose processes die in the middle by design. The check
 # also leaves out store_fault: its loops (fail the n-th call for n = 1, 2, ...) take minutes here, and run under ASan.
@@ -194,7 +216,7 @@ layers:
 	tests/checks/layers
 
 SOURCES := $(wildcard include/*.h protocol/*.[ch] broker/*.[ch] broker/*/*.[ch] client/*.[ch] cli/*.[ch] tests/unit/*.[ch] \
-	tests/support/*.[ch])
+	tests/support/*.[ch] bench/*.[ch])
 format:
 	clang-format -i $(SOURCES)
 
@@ -260,8 +282,8 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES)) \
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES) $(BENCH_SOURCES)) \
 	$(BUILD)/obj/gen/introspect_xml.d
-.PHONY: all units check check-all suites run-units run-integration run-checks run-valgrind valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
+.PHONY: all units bench bench-programs check check-all suites run-units run-integration run-checks run-valgrind valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
 	clean
 .DELETE_ON_ERROR:
