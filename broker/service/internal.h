@@ -100,6 +100,8 @@ void sweep_due(void *data);
 void sweep_plan(struct service *service);
 
 /* journal.c */
+/* Copies what fits; NULL is "". On every verification's way, where snprintf is too dear. */
+void journal_text(char *ret_text, size_t size, const char *text);
 void journal_event(const struct service *service, const char *kind,
                    const struct store_password *password, struct store_event *ret_event);
 /* Inside a transaction; service_end tells of it once it is committed. */

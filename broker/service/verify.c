@@ -24,12 +24,11 @@ static int refuse(struct service *service, struct request *request, const char *
 
 	journal_event(service, "refused",
 	              request->password.id[0] != '\0' ? &request->password : NULL, &event);
-	snprintf(event.scope, sizeof(event.scope), "%s", request->scope);
-	snprintf(event.account, sizeof(event.account), "%s",
-	         request->in.account != NULL ? request->in.account : "");
+	journal_text(event.scope, sizeof(event.scope), request->scope);
+	journal_text(event.account, sizeof(event.account), request->in.account);
 	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote,
 	            sizeof(event.remote));
-	snprintf(event.reason, sizeof(event.reason), "%s", reason);
+	journal_text(event.reason, sizeof(event.reason), reason);
 	event.group = request->group;
 	event.count = 1;
 	gather_add(service->gather, &event);
@@ -113,9 +112,8 @@ static void note_use(struct service *service, struct request *request)
 		return;
 	}
 	journal_event(service, "verified", &request->password, &event);
-	snprintf(event.scope, sizeof(event.scope), "%s", request->scope);
-	snprintf(event.account, sizeof(event.account), "%s",
-	         request->in.account != NULL ? request->in.account : "");
+	journal_text(event.scope, sizeof(event.scope), request->scope);
+	journal_text(event.account, sizeof(event.account), request->in.account);
 	text_escape(request->in.remote != NULL ? request->in.remote : "", event.remote,
 	            sizeof(event.remote));
 	event.count = 1;

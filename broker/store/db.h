@@ -60,9 +60,12 @@ struct recent_stamp {
 #define RECENT_RECORDS 32u
 
 struct recent {
-	bool is_usable; /* the file system shows what others have written */
-	struct recent_stamp stamp;
-	struct store_password *records[RECENT_RECORDS]; /* owned; id "": worth nothing */
+	bool is_usable;             /* the file system shows what others have written */
+	struct recent_stamp before; /* the question that is under way */
+	bool is_stamped;            /* `before` is known */
+	struct recent_stamp stamp;  /* of everything kept */
+	struct store_password
+		*records[RECENT_RECORDS]; /* owned; id "": worth nothing, state 0: there was none */
 };
 
 struct store {
@@ -178,10 +181,12 @@ int password_number(struct store *store, const char *id, int64_t *ret_number);
 /* The file was just opened, is about to be closed. */
 void recent_open(struct store *store);
 void recent_close(struct store *store);
-/* After db_ready: the record, if it was kept and nothing was committed since. */
-bool recent_get(struct store *store, const char *id, struct store_password *ret_password);
-/* Keeps a record while the statement that read it still holds its lock. */
-void recent_keep(struct store *store, const struct store_password *password);
+/* After db_ready, before reading: whether it is known what was there, and nothing was committed
+ * since; then 0 and the record, or SPAREKEY_UNKNOWN_OBJECT. */
+bool recent_get(struct store *store, const char *id, struct store_password *ret_password,
+                int *ret_result);
+/* After reading: keeps the record, or, NULL, that there is none. */
+void recent_keep(struct store *store, const char *id, const struct store_password *password);
 
 /* reserve.c */
 

@@ -171,13 +171,15 @@ int store_password_get(struct store *store, const char *id, struct store_passwor
 	DB_AUTO row = NULL;
 	int result = db_ready(store);
 
-	if (result != 0 || recent_get(store, id, ret_password)) {
+	if (result != 0 || recent_get(store, id, ret_password, &result)) {
 		return result;
 	}
 	result = seek(store, id, &row);
 	if (result == 0) {
 		password_load(row, ret_password);
-		recent_keep(store, ret_password);
+		recent_keep(store, id, ret_password);
+	} else if (result == SPAREKEY_UNKNOWN_OBJECT) {
+		recent_keep(store, id, NULL);
 	}
 	return result;
 }

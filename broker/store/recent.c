@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records read lately, handed out again for as long as the file says that nothing was committed
- * since. Loop thread, owned by the store.
+ * Records read lately, and ids that were not there, told again for as long as the file says that
+ * nothing was committed since. Loop thread, owned by the store.
  *
  * A reading transaction on a file in PERSIST mode is twenty system calls, four of them locks: more
  * than all the rest of a warm verification. SQLite itself keeps its pages from one transaction to
@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "sparekey.h"
 #include "store/db.h"
 
 #define STAMP_AT 16 /* page size, write and read version, ..., change counter, pages, free ones */
@@ -99,39 +100,59 @@ static struct store_password **place(struct store *store, const char *id)
 	return &store->recent.records[hash % RECENT_RECORDS];
 }
 
-bool recent_get(struct store *store, const char *id, struct store_password *ret_password)
+bool recent_get(struct store *store, const char *id, struct store_password *ret_password,
+                int *ret_result)
 {
 	const struct store_password *record = *place(store, id);
-	struct recent_stamp stamp;
+	struct recent *recent = &store->recent;
 
-	if (record == NULL || strcmp(record->id, id) != 0 || !read_stamp(store, &stamp) ||
-	    !is_same(&stamp, &store->recent.stamp)) {
+	recent->is_stamped = read_stamp(store, &recent->before);
+	if (!recent->is_stamped || record == NULL || strcmp(record->id, id) != 0 ||
+	    !is_same(&recent->before, &recent->stamp)) {
 		return false;
 	}
-	*ret_password = *record;
+	*ret_result = record->state != 0 ? 0 : SPAREKEY_UNKNOWN_OBJECT;
+	if (record->state != 0) {
+		*ret_password = *record;
+	}
 	return true;
 }
 
-void recent_keep(struct store *store, const struct store_password *password)
+/* All that is kept is of one moment. */
+static void move_on(struct recent *recent)
 {
-	struct store_password **record = place(store, password->id);
-	struct recent_stamp stamp;
-
-	if (!read_stamp(store, &stamp)) {
+	if (is_same(&recent->before, &recent->stamp)) {
 		return;
 	}
-	if (!is_same(&stamp, &store->recent.stamp)) {
-		for (size_t i = 0; i < RECENT_RECORDS; i++) {
-			if (store->recent.records[i] != NULL) {
-				store->recent.records[i]->id[0] = '\0';
-			}
+	for (size_t i = 0; i < RECENT_RECORDS; i++) {
+		if (recent->records[i] != NULL) {
+			recent->records[i]->id[0] = '\0';
 		}
-		store->recent.stamp = stamp;
 	}
+	recent->stamp = recent->before;
+}
+
+/* The same bytes before and after: what was read between is what they stand for. */
+void recent_keep(struct store *store, const char *id, const struct store_password *password)
+{
+	struct store_password **record = place(store, id);
+	struct recent_stamp after;
+
+	if (!store->recent.is_stamped || strlen(id) >= sizeof((*record)->id) ||
+	    !read_stamp(store, &after) || !is_same(&after, &store->recent.before)) {
+		return;
+	}
+	move_on(&store->recent);
 	if (*record == NULL) {
 		*record = malloc(sizeof(**record));
 	}
-	if (*record != NULL) {
+	if (*record == NULL) {
+		return;
+	}
+	if (password != NULL) {
 		**record = *password;
+	} else {
+		(*record)->state = 0;
+		memcpy((*record)->id, id, strlen(id) + 1);
 	}
 }

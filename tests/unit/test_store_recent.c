@@ -121,6 +121,30 @@ static void all_that_is_kept_is_of_one_moment(void **state)
 	store_free(store);
 }
 
+static void what_was_not_there_is_found_once_it_is(void **state)
+{
+	struct store *store = make_with_one(*state);
+	struct store *two = store_files_open(*state);
+	struct store_password password;
+	sqlite3 *other = open_as_another(*state);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(store_password_get(store, "00001", &password),
+		                 SPAREKEY_UNKNOWN_OBJECT);
+	}
+	run(other, "BEGIN EXCLUSIVE");
+	assert_int_equal(store_password_get(store, "00001", &password), SPAREKEY_UNKNOWN_OBJECT);
+	run(other, "ROLLBACK");
+	assert_int_equal(store_files_insert(two, "00001", "Late"), 0);
+	assert_int_equal(store_password_get(store, "00001", &password), 0);
+	assert_string_equal(password.label, "Late");
+	assert_int_equal(store_files_delete(two, "00001"), 0);
+	assert_int_equal(store_password_get(store, "00001", &password), SPAREKEY_UNKNOWN_OBJECT);
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	store_free(two);
+	store_free(store);
+}
+
 /* A commit in WAL mode leaves the counter in the header as it was. */
 static void in_wal_mode_nothing_is_kept(void **state)
 {
@@ -181,6 +205,7 @@ int main(void)
 		ON_FILES(what_was_read_needs_no_lock),
 		ON_FILES(every_commit_counts_at_once),
 		ON_FILES(all_that_is_kept_is_of_one_moment),
+		ON_FILES(what_was_not_there_is_found_once_it_is),
 		ON_FILES(in_wal_mode_nothing_is_kept),
 		ON_FILES(a_transaction_sees_what_it_has_written),
 		ON_FILES(on_another_machines_disk_nothing_is_kept),
