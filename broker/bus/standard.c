@@ -119,7 +119,7 @@ static bool encode_introspect(struct call *call, DBusMessageIter *reply)
 
 static const struct method introspectable_methods[] = {
 	{ "Introspect", "", "s", OPERATION_NONE, decode_introspect, encode_introspect,
-	  METHOD_FOR_ROOT },
+	  METHOD_FOR_ROOT | METHOD_LARGE },
 };
 
 const struct interface introspectable_interface = {
@@ -275,7 +275,7 @@ static bool encode_managed(struct call *call, DBusMessageIter *reply)
 
 static const struct method object_manager_methods[] = {
 	{ "GetManagedObjects", "", "a{oa{sa{sv}}}", OPERATION_LIST, decode_managed, encode_managed,
-	  0 },
+	  METHOD_LARGE },
 };
 
 const struct interface object_manager_interface = {

@@ -28,7 +28,9 @@ struct service {
 	struct penalties *penalties;
 	struct list lanes; /* of callers whose requests wait for a worker, the next in turn first */
 	unsigned int hashing; /* requests with the workers */
-	struct list parked;   /* requests that wait for another process's lock, or another's hash */
+	struct list
+		parked; /* requests that wait for another process's lock, or for the next turn */
+	struct list guesses; /* requests that wait until their source is free to guess again */
 	struct loop_timer *retry;
 	struct loop_timer *sweep; /* the next password to expire */
 	unsigned int under_way;
@@ -43,6 +45,8 @@ struct phc_cost service_cost(const struct service *service);
 /* Goes on with a request at its stage; ends it, with its charge. */
 void service_step(struct service *service, struct request *request);
 void service_finish(struct service *service, struct request *request, int result);
+/* Keeps a guess until another of its source has ended. */
+void service_wait_to_guess(struct service *service, struct request *request);
 
 /* hash.c */
 /* Hashes request->secret into request->phc, or compares with it; the request's step is called again
@@ -54,12 +58,14 @@ void hash_stop(struct service *service);
 /* service.c */
 /* Notes that a record's hash cannot be trusted. Every record passes here before it is used. */
 void service_check_record(struct store_password *password);
-/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a step
- * or the commit may say so, and the second try finds the reserve freed. */
+/* Runs `change` in a transaction that takes access away, and commits it: on a full disk begin, a
+ * step or the commit may say so, and the second try finds the reserve freed. */
 int service_revoke(struct service *service, int (*change)(struct service *service, void *data),
                    void *data);
 /* Ends a transaction: commits after a result of 0, else rolls back; returns what holds. */
 int service_end(struct service *service, int result);
+/* The address a question came from, "" if none is known. */
+const char *service_remote(const struct request *request);
 bool service_is_live(const struct service *service, const struct store_password *password);
 int service_say(struct request *request, int result, const char *what);
 

@@ -48,6 +48,10 @@ enum identity {
 
 struct service;
 
+struct request_id {
+	char text[24];
+};
+
 /* Arguments. NULL or false: not given. */
 struct request_arguments {
 	const char *text; /* label or name */
@@ -72,7 +76,7 @@ struct request_arguments {
 	bool everything;     /* list: no paging; the row function ends the walk at a page and one */
 	uint64_t not_before; /* events */
 	int64_t before;
-	const char *const *except; /* revoke all: these ids stay; sorted by strcmp */
+	const struct request_id *except; /* revoke all: these stay; sorted by strcmp */
 	unsigned int except_count;
 };
 
@@ -103,9 +107,10 @@ struct request {
 	enum request_stage stage;
 	struct list link; /* among the parked */
 	uint64_t parked_until_ms;
-	int late;                      /* what it ends with when parked for too long; 0: -EBUSY */
 	char charged[PASSWORD_ID + 1]; /* a guess at this id is charged to its source; "": none */
+	char waiting[PASSWORD_ID + 1]; /* it has waited to guess at this id */
 	bool is_wrong;                 /* and it was wrong */
+	bool is_woken;                 /* others wait behind it for the same source */
 	struct job job;
 	struct phc phc;
 	int hashed; /* what the job found */

@@ -68,7 +68,7 @@ struct ended {
 
 static int compare_ids(const void *id, const void *kept)
 {
-	return strcmp(id, *(const char *const *)kept);
+	return strcmp(id, ((const struct request_id *)kept)->text);
 }
 
 static bool is_kept(const struct request_arguments *in, const char *id)
