@@ -2,9 +2,10 @@
 /*
  * Answers and signals that nobody has read yet, and what is done about them. Loop thread. Each
  * connection may let a megabyte of answers wait before its calls wait too. Many that do so are
- * another matter: once eight megabytes wait in all, a connection is allowed little, large answers
- * are for those who have read everything, and who reads nothing for a second is dropped; at twice
- * as much at once. A bus is never dropped: it reads for all.
+ * another matter: once three megabytes wait in all, a connection is allowed little, and large
+ * answers, up to twice as much in all, are for those who have read everything; who reads nothing
+ * for some seconds is dropped. At three times as much, which only signals reach, he is dropped
+ * after a moment. A bus is never dropped: it reads for all.
  *
  * Refused: room in equal parts for all, of which a thousand rows for one would need more; dropping
  * at once, which would take whoever is only slow.
@@ -12,7 +13,7 @@
 #include "base/log.h"
 #include "bus/internal.h"
 
-#define LOOK_MS 250u /* while too much waits: nothing need happen by itself */
+#define LOOK_MS 50u /* while too much waits: nothing need happen by itself */
 
 static bool is_peer(const struct link *link)
 {
@@ -75,6 +76,12 @@ static struct link *worst(const struct door *door, uint64_t since_ms)
 	return found;
 }
 
+static uint64_t patience_ms(const struct door *door)
+{
+	return door->unread > 3 * LIMIT_OUTGOING_ALL_BYTES ? LIMIT_UNREAD_AT_MOST_MS
+	                                                   : LIMIT_UNREAD_MS;
+}
+
 static void drop(struct link *link)
 {
 	log_event(LOG_LEVEL_NOTICE, "peer-dropped", "peer=%s reason=reads-nothing", link->name);
@@ -88,11 +95,10 @@ void backlog_check(struct door *door)
 	uint64_t now_ms = clock->monotonic_ms(clock);
 	struct link *link = NULL;
 
+	door->looked_ms = now_ms;
 	door->unread = look_at_all(door, now_ms);
 	while (door->unread > LIMIT_OUTGOING_ALL_BYTES) {
-		link = worst(door, door->unread > 2 * LIMIT_OUTGOING_ALL_BYTES
-		                           ? now_ms
-		                           : now_ms - LIMIT_UNREAD_MS);
+		link = worst(door, now_ms - patience_ms(door));
 		if (link == NULL) {
 			break;
 		}
@@ -127,11 +133,14 @@ bool backlog_takes_signal(struct link *link)
 {
 	long size = unread(link);
 
-	if (link->kind == LINK_OWNER && size > (long)LIMIT_BACKLOG_BYTES) {
+	if (link->kind == LINK_OWNER &&
+	    (size > (long)LIMIT_BACKLOG_BYTES ||
+	     (is_full(link->door) && size > (long)LIMIT_OUTGOING_LEFT_BYTES &&
+	      link->read_ms + LIMIT_UNREAD_SIGNALS_MS <= link->door->looked_ms))) {
 		drop(link);
 		return false;
 	}
-	if (link->kind == LINK_BUS && size > (long)LIMIT_OUTGOING_BYTES) {
+	if (link->kind == LINK_BUS && size > (long)LIMIT_BACKLOG_BYTES) {
 		if (!link->is_deaf) {
 			log_event(LOG_LEVEL_WARNING, "signals-lost", "reason=bus-reads-nothing");
 		}

@@ -81,7 +81,9 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
 	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS);
 	dbus_connection_set_max_received_unix_fds(connection, RECEIVED_FDS);
-	dbus_connection_set_max_received_size(connection, (long)LIMIT_INCOMING_BYTES);
+	dbus_connection_set_max_received_size(
+		connection,
+		(long)(kind == LINK_BUS ? LIMIT_INCOMING_BUS_BYTES : LIMIT_INCOMING_BYTES));
 	if (!dbus_connection_add_filter(connection, dispatch_message, link, NULL) ||
 	    watch_connection(door->loop, connection) < 0) {
 		link_free(link);

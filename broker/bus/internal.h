@@ -62,6 +62,7 @@ struct door {
 	int peer_lock;
 	struct link *bus;
 	unsigned long unread; /* by all connections, when last looked at */
+	uint64_t looked_ms;
 	struct loop_timer *look;
 	bool is_leaving;
 	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */

@@ -33,9 +33,7 @@ static int keep_child(struct call *call, const char *id)
 /* Above a page introspection shows the first page; ListPasswords has them all. */
 static int child_row(void *data, const struct store_password *password)
 {
-	struct call *call = data;
-
-	return call->children_count == LIMIT_PAGE_ROWS ? 0 : keep_child(call, password->id);
+	return keep_child(data, password->id);
 }
 
 static int decode_introspect(struct call *call, DBusMessageIter *arguments)
@@ -44,7 +42,7 @@ static int decode_introspect(struct call *call, DBusMessageIter *arguments)
 	call->request.row_data = call;
 	if (call->object == OBJECT_PASSWORDS) {
 		call->request.row = child_row;
-		call->request.in.everything = true;
+		call->request.in.limit = LIMIT_PAGE_ROWS;
 	}
 	return 0;
 }

@@ -11,6 +11,9 @@
 
 /* A step's answer for "a job is under way, the request goes on when it is done". */
 #define STEP_UNDER_WAY (-EINPROGRESS)
+/* A step's answer for "called again in the next turn": a part of what would take the loop too long
+ * is done. */
+#define STEP_MORE (-EALREADY)
 
 struct gather;
 struct news;
@@ -33,8 +36,11 @@ struct service {
 	struct list guesses; /* requests that wait until their source is free to guess again */
 	struct loop_timer *retry;
 	struct loop_timer *sweep; /* the next password to expire */
+	bool sweeps_on; /* more have expired than were ended at once: no later time counts */
 	unsigned int under_way;
-	int64_t last_serial; /* of the journal, written in the open transaction */
+	struct request *writer; /* whose transaction is open over several turns: nobody else
+	                                 reads or writes meanwhile; NULL: none */
+	int64_t last_serial;    /* of the journal, written in the open transaction */
 	bool stopping;
 };
 
@@ -81,6 +87,8 @@ int list_step(struct service *service, struct request *request);
 int list_events_step(struct service *service, struct request *request);
 int revoke_step(struct service *service, struct request *request);
 int revoke_all_step(struct service *service, struct request *request);
+/* Ends what revoke_all_step has begun, where it did not end by itself; what then holds. */
+int revocation_end(struct service *service, struct request *request, int result);
 int rename_step(struct service *service, struct request *request);
 int set_scopes_step(struct service *service, struct request *request);
 int set_expiry_step(struct service *service, struct request *request);

@@ -73,7 +73,7 @@ struct request_arguments {
 	uint64_t created_before;
 	const char *after; /* list: ids greater than this */
 	uint32_t limit;
-	bool everything;     /* list: no paging; the row function ends the walk at a page and one */
+	bool everything;     /* list: no paging, SPAREKEY_LIMIT_EXCEEDED above a page */
 	uint64_t not_before; /* events */
 	int64_t before;
 	const struct request_id *except; /* revoke all: these stay; sorted by strcmp */
@@ -111,6 +111,8 @@ struct request {
 	char waiting[PASSWORD_ID + 1]; /* it has waited to guess at this id */
 	bool is_wrong;                 /* and it was wrong */
 	bool is_woken;                 /* others wait behind it for the same source */
+	char reached[24];              /* list, revoke all: the last id seen; "": none yet */
+	struct revocation *revocation; /* revoke all: owned, what it has done so far */
 	struct job job;
 	struct phc phc;
 	int hashed; /* what the job found */

@@ -164,6 +164,9 @@ void service_finish(struct service *service, struct request *request, int result
 	} else if (request->is_woken) {
 		wake_next(service, request->waiting, request);
 	}
+	if (request->revocation != NULL) {
+		result = revocation_end(service, request, result);
+	}
 	service->under_way--;
 	request->done(request, result);
 }
@@ -198,12 +201,19 @@ static int step_anew(struct service *service, struct request *request)
 
 void service_step(struct service *service, struct request *request)
 {
-	int result = steps[request->operation](service, request);
+	int result = 0;
 
+	if (service->writer != NULL && service->writer != request) {
+		go_on_later(service, request, RETRY_MS);
+		return;
+	}
+	result = steps[request->operation](service, request);
 	if (result == -ESTALE) {
 		result = step_anew(service, request);
 	}
-	if (result == -EBUSY) {
+	if (result == STEP_MORE) {
+		go_on_later(service, request, 0);
+	} else if (result == -EBUSY) {
 		park(service, request);
 	} else if (result != STEP_UNDER_WAY) {
 		service_finish(service, request, result);
@@ -238,6 +248,8 @@ void service_submit(struct service *service, struct request *request)
 	request->parked_until_ms = 0;
 	request->charged[0] = '\0';
 	request->is_woken = false;
+	request->reached[0] = '\0';
+	request->revocation = NULL;
 	list_start(&request->link);
 	service->under_way++;
 	if (service->stopping &&
@@ -265,6 +277,10 @@ static void end_all(struct service *service, struct list *requests)
 void service_stop(struct service *service)
 {
 	service->stopping = true;
+	if (service->writer != NULL) { /* what is undone meanwhile must not wait for it */
+		list_unlink(&service->writer->link);
+		service_finish(service, service->writer, -ECANCELED);
+	}
 	end_all(service, &service->guesses); /* first: an end may wake one of them */
 	end_all(service, &service->parked);
 	hash_stop(service);
