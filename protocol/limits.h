@@ -22,12 +22,20 @@
 #define LIMIT_BUSY_WAIT_MS                                                                         \
 	2000u /* how long a request waits for another process's lock on the store */
 #define LIMIT_OUTGOING_BYTES 1048576u /* unread answers of a connection before its calls wait */
-#define LIMIT_INCOMING_BYTES                                                                       \
-	1048576u                     /* unhandled messages of a connection before it is not read   \
-	                              */
+#define LIMIT_OUTGOING_ALL_BYTES                                                                   \
+	3145728u /* unread answers of all connections before large ones wait */
+#define LIMIT_OUTGOING_LEFT_BYTES                                                                  \
+	65536u /* of a connection, before its calls wait, from then on                             \
+	        */
+#define LIMIT_INCOMING_BUS_BYTES                                                                   \
+	1048576u /* unhandled messages of all callers on a bus before it is not read */
+#define LIMIT_INCOMING_BYTES 16384u  /* the same of a peer: many small ones take a multiple */
 #define LIMIT_BACKLOG_BYTES 4194304u /* unread by a peer when a signal comes: it is dropped */
+#define LIMIT_UNREAD_MS 5000u        /* how long one may read nothing once all is used up */
+#define LIMIT_UNREAD_AT_MOST_MS 100u /* the same at three times as much */
+#define LIMIT_UNREAD_SIGNALS_MS 20u  /* the same of one to whom another signal is due */
 #define LIMIT_CALLS_PER_CALLER 64u   /* calls under way for one connection */
-#define LIMIT_CALLS 1024u            /* calls under way in all */
+#define LIMIT_CALLS 512u             /* calls under way in all */
 #define LIMIT_PEERS 64u              /* authenticated peer connections of one uid */
 #define LIMIT_PEERS_SILENT 16u       /* peer connections not authenticated yet */
 #define LIMIT_PEER_SILENCE_MS 5000u  /* how long such a one may live */

@@ -111,6 +111,7 @@ static void call_free(struct call *call)
 	}
 	dbus_message_unref(call->message);
 	dbus_connection_unref(call->connection);
+	light_free(call);
 	free(call->except);
 	free(call->children);
 	free(call);
@@ -299,6 +300,9 @@ void call_start(struct call *call)
 	}
 	if (result == 0) {
 		result = check_flags(call);
+	}
+	if (result == 0) {
+		light_call(call);
 	}
 	if (result == 0 && (call->method->flags & METHOD_UNDO) != 0) {
 		watch_caller(call, true);

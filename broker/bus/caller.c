@@ -16,6 +16,28 @@
 
 #define TURN_MS 2u /* before sockets and timers are looked at again */
 
+/* How many one caller may have under way, among so many of all: those who have few get in when
+ * others have filled the room. */
+static unsigned int share(unsigned int all)
+{
+	static const struct {
+		unsigned int below;
+		unsigned int calls;
+	} shares[] = {
+		{ LIMIT_CALLS / 2, LIMIT_CALLS_PER_CALLER },
+		{ LIMIT_CALLS / 4 * 3, LIMIT_CALLS_PER_CALLER / 4 },
+		{ LIMIT_CALLS / 16 * 15, LIMIT_CALLS_PER_CALLER / 16 },
+		{ LIMIT_CALLS, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		if (all < shares[i].below) {
+			return shares[i].calls;
+		}
+	}
+	return 0;
+}
+
 /* The caller's entry, made at its first call; SPAREKEY_LIMIT_EXCEEDED at too many. */
 int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_caller)
 {
@@ -30,8 +52,7 @@ int caller_charge(struct link *link, DBusMessage *message, struct caller **ret_c
 			caller = known;
 		}
 	}
-	if (link->door->calls_under_way >= LIMIT_CALLS ||
-	    (caller != NULL && caller->calls >= LIMIT_CALLS_PER_CALLER)) {
+	if ((caller != NULL ? caller->calls : 0) >= share(link->door->calls_under_way)) {
 		return SPAREKEY_LIMIT_EXCEEDED;
 	}
 	if (caller == NULL) {
@@ -84,7 +105,7 @@ static struct caller *next_caller(const struct door *door)
 	list_each(link, &door->turns) {
 		struct caller *caller = list_entry(link, struct caller, turn);
 
-		if (caller->origin == NULL || !link_choked(caller->origin)) {
+		if (backlog_admits(list_entry(caller->waiting.next, struct call, queued))) {
 			return caller;
 		}
 	}

@@ -40,11 +40,6 @@ static bool turn_link(struct link *link)
 	return status != DBUS_DISPATCH_COMPLETE;
 }
 
-bool link_choked(const struct link *link)
-{
-	return dbus_connection_get_outgoing_size(link->connection) > (long)LIMIT_OUTGOING_BYTES;
-}
-
 /* Who does not read its answers is not listened to either; libdbus stops reading from it once its
  * messages fill their room. */
 static bool door_turn(void *data)
@@ -52,14 +47,16 @@ static bool door_turn(void *data)
 	struct door *door = data;
 	bool remains = false;
 
+	backlog_check(door);
 	list_each_safe(at, &door->links) {
 		struct link *link = list_entry(at, struct link, link);
 
 		if (link->kind == LINK_SILENT) {
 			peer_check(link);
 		}
-		if (!link_choked(link) && dbus_connection_get_dispatch_status(link->connection) ==
-		                                  DBUS_DISPATCH_DATA_REMAINS) {
+		if (!backlog_chokes(link) &&
+		    dbus_connection_get_dispatch_status(link->connection) ==
+		            DBUS_DISPATCH_DATA_REMAINS) {
 			remains = turn_link(link) || remains;
 		}
 	}
@@ -84,7 +81,9 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
 	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS);
 	dbus_connection_set_max_received_unix_fds(connection, RECEIVED_FDS);
-	dbus_connection_set_max_received_size(connection, (long)LIMIT_INCOMING_BYTES);
+	dbus_connection_set_max_received_size(
+		connection,
+		(long)(kind == LINK_BUS ? LIMIT_INCOMING_BUS_BYTES : LIMIT_INCOMING_BYTES));
 	link->is_heard = dbus_connection_add_filter(connection, dispatch_message, link, NULL);
 	if (!link->is_heard || watch_connection(door->loop, connection) < 0) {
 		link_free(link);
@@ -128,9 +127,13 @@ int door_new(struct loop *loop, struct service *service, struct secret_pool *poo
 	list_start(&door->calls);
 	list_start(&door->callers);
 	list_start(&door->turns);
-	int result = loop_hook_new(loop, door_turn, door, &door->hook);
+	int result = backlog_new(door);
 
+	if (result == 0) {
+		result = loop_hook_new(loop, door_turn, door, &door->hook);
+	}
 	if (result < 0) {
+		door->look = loop_timer_free(door->look);
 		free(door);
 		return result;
 	}
@@ -202,6 +205,7 @@ struct door *door_free(struct door *door)
 	}
 	door->hook = loop_hook_free(door->hook);
 	reply_forget(door);
+	door->look = loop_timer_free(door->look);
 	free(door);
 	return NULL;
 }

@@ -14,6 +14,7 @@
 
 #define SERVERS 8u
 #define REPEATS 32u
+#define LIGHT_TEXTS 5u
 
 enum link_kind {
 	LINK_SILENT = 0, /* a peer that has not authenticated yet */
@@ -31,6 +32,9 @@ struct link {
 	bool is_heard;              /* its messages come to us: the filter is in place */
 	char name[24];              /* of a peer, as a caller: "#N" */
 	struct loop_timer *silence; /* closes a peer that does not authenticate */
+	long unread;                /* answers, when last looked at */
+	uint64_t read_ms;           /* when it last had read some of them, or all */
+	bool is_deaf;               /* a bus that reads nothing: it is told no signals */
 };
 
 /* One who has calls under way: a unique name on the bus, or a peer connection. */
@@ -62,6 +66,9 @@ struct door {
 	char peer_address[300];
 	int peer_lock;
 	struct link *bus;
+	unsigned long unread; /* by all connections, when last looked at */
+	uint64_t looked_ms;
+	struct loop_timer *look;
 	bool is_leaving;
 	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */
 	void (*lost)(void *data);
@@ -79,6 +86,7 @@ enum method_flag {
 	METHOD_FOR_ROOT = 4,   /* root may call it on a user's peer socket */
 	METHOD_UNDO = 8,       /* what it made is undone if the caller is gone */
 	METHOD_REPEATS = 16,   /* its answer depends on the password's record alone */
+	METHOD_LARGE = 32,     /* its answer may be */
 };
 
 /* Reads arguments after the signature was checked; 0 or an outcome with call->request.what. */
@@ -128,7 +136,7 @@ struct call {
 	struct door *door;
 	struct link *origin;        /* NULL once that connection is gone */
 	DBusConnection *connection; /* a reference of our own */
-	DBusMessage *message;       /* likewise; the request's strings point into it */
+	DBusMessage *message;       /* likewise; or, once lightened, what an answer needs of it */
 	struct caller *caller;
 	const struct method *method;
 	enum object_kind object;
@@ -148,8 +156,10 @@ struct call {
 	char path_id[24];           /* OBJECT_PASSWORD */
 	const char *property;       /* Properties.Get */
 	const char *interface_name; /* Properties.Get, GetAll */
-	const char **except;
-	struct child *children; /* ids for Introspect */
+	struct request_id *except;
+	bool has_unknown;         /* options nobody reads, of any size */
+	char *texts[LIGHT_TEXTS]; /* owned: the request's strings, once it is lightened */
+	struct child *children;   /* ids for Introspect */
 	unsigned int children_count;
 	struct use_row uses[LIMIT_USE_SCOPES];
 	unsigned int uses_count;
@@ -202,6 +212,10 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 bool reply_send(struct call *call);
 /* Lets go of the answers kept, at the end of the door. */
 void reply_forget(struct door *door);
+/* light.c: lets go of the message of a call that may wait, but for what its answer needs. Without
+ * memory for that it is kept. */
+void light_call(struct call *call);
+void light_free(struct call *call);
 
 /* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
  * Returns INLET_READ if all of it was there: then `done` is not called and no inlet made. Else 0,
@@ -279,8 +293,17 @@ int peer_refusal(const struct link *link);
 int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
              struct link **ret_link);
 struct link *link_free(struct link *link);
-/* Whether its answers pile up unread. */
-bool link_choked(const struct link *link);
+
+/* backlog.c: answers and signals that wait to be read. */
+int backlog_new(struct door *door);
+/* Once a turn: looks how much waits in all, and drops who reads nothing. */
+void backlog_check(struct door *door);
+/* Whether its answers pile up unread: nothing is begun for it. */
+bool backlog_chokes(const struct link *link);
+/* Whether a call may begin: one with a large answer waits while too much is unread. */
+bool backlog_admits(const struct call *call);
+/* Whether a signal may go there; drops a peer that has left too much unread. */
+bool backlog_takes_signal(struct link *link);
 
 void door_close_servers(struct door *door);
 

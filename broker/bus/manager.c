@@ -212,13 +212,14 @@ static const struct method methods[] = {
 	{ "CreatePassword", "sa{sv}", "os", OPERATION_CREATE, decode_create, encode_create,
 	  METHOD_INLINE | METHOD_UNDO },
 	{ "FindPassword", "sa{sv}", "o", OPERATION_FIND, decode_find, encode_find, 0 },
-	{ "ListPasswords", "a{sv}", "a(oa{sv})", OPERATION_LIST, decode_list, encode_rows, 0 },
+	{ "ListPasswords", "a{sv}", "a(oa{sv})", OPERATION_LIST, decode_list, encode_rows,
+	  METHOD_LARGE },
 	{ "IdentifyByFileDescriptor", "ha{sv}", "a{sv}", OPERATION_IDENTIFY, decode_identify,
 	  encode_identify, 0 },
 	{ "RevokeAll", "a{sv}a{sv}", "u", OPERATION_REVOKE_ALL, decode_revoke_all, encode_count,
 	  0 },
 	{ "ListEvents", "tua{sv}", "a(xtssa{sv})", OPERATION_LIST_EVENTS, decode_list_events,
-	  encode_rows, 0 },
+	  encode_rows, METHOD_LARGE },
 };
 
 const struct interface manager_interface = { NAME_MANAGER, methods, COUNT(methods),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Options dictionaries: read by a table into struct request_arguments. Loop thread. Types and
- * repetition are refused here, what a value may be is the service's to say. Strings go on pointing
- * into the message, which the call keeps.
+ * repetition are refused here, what a value may be is the service's to say. Strings point into the
+ * message; a call that waits keeps copies of them (light.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,11 +34,12 @@ const char *path_to_id(const char *path)
 
 static int compare_ids(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct request_id *)a)->text, ((const struct request_id *)b)->text);
 }
 
 /* Sorted, since each of many passwords is looked up among them. */
-static bool read_objects(struct call *call, DBusMessageIter *value, const char *const **ret_ids)
+static bool read_objects(struct call *call, DBusMessageIter *value,
+                         const struct request_id **ret_ids)
 {
 	DBusMessageIter item;
 	unsigned int count = 0;
@@ -47,8 +48,8 @@ static bool read_objects(struct call *call, DBusMessageIter *value, const char *
 	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
 		return false;
 	}
-	const char **ids = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
-	                          sizeof(*ids));
+	struct request_id *ids = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
+	                                sizeof(*ids));
 
 	if (ids == NULL) {
 		return false;
@@ -61,8 +62,10 @@ static bool read_objects(struct call *call, DBusMessageIter *value, const char *
 		const char *path = NULL;
 
 		dbus_message_iter_get_basic(&item, &path);
-		call->except[count] = path_to_id(path);
-		count += call->except[count] != NULL ? 1 : 0;
+		path = path_to_id(path);
+		if (path != NULL) {
+			snprintf(ids[count++].text, sizeof(ids->text), "%s", path);
+		}
 	}
 	qsort(call->except, count, sizeof(*call->except), compare_ids);
 	call->request.in.except_count = count;
@@ -117,7 +120,7 @@ static bool read_value(struct call *call, DBusMessageIter *value, const struct o
 	case OPTION_OBJECT:
 		return read_object(value, field, sizeof(call->request.in.id));
 	case OPTION_OBJECTS:
-		return read_objects(call, value, (const char *const **)(void *)field);
+		return read_objects(call, value, (const struct request_id **)(void *)field);
 	case OPTION_LATER:
 		return true;
 	}
@@ -130,6 +133,7 @@ static int unknown_key(struct reading *reading, const char *key)
 		return call_say(reading->call, SPAREKEY_INVALID_ARGS,
 		                "unknown filter key \"%.40s\"", key);
 	}
+	reading->call->has_unknown = true;
 	if (strncmp(key, "must_", strlen("must_")) == 0) {
 		return call_say(reading->call, SPAREKEY_NOT_SUPPORTED,
 		                "option \"%.40s\" is not supported", key);

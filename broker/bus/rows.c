@@ -72,12 +72,7 @@ static bool fill_managed(DBusMessageIter *row, struct call *call, const void *wh
 
 int rows_managed(void *data, const struct store_password *password)
 {
-	struct call *call = data;
-
-	if (call->request.count > LIMIT_PAGE_ROWS) {
-		return SPAREKEY_LIMIT_EXCEEDED;
-	}
-	return append_row(call, DBUS_TYPE_DICT_ENTRY, fill_managed, password);
+	return append_row(data, DBUS_TYPE_DICT_ENTRY, fill_managed, password);
 }
 
 static bool append_text(DBusMessageIter *dict, const char *key, const char *value)

@@ -9,17 +9,12 @@
 #include "base/log.h"
 #include "bus/internal.h"
 
-/* A message has one serial: each connection gives its own. A peer that reads nothing is dropped
- * rather than let grow what waits for it. */
+/* A message has one serial: each connection gives its own. */
 static void send_copy(struct link *link, const DBusMessage *message)
 {
 	DBusMessage *copy = NULL;
 
-	if (link->kind == LINK_OWNER &&
-	    dbus_connection_get_outgoing_size(link->connection) > (long)LIMIT_BACKLOG_BYTES) {
-		log_event(LOG_LEVEL_NOTICE, "peer-dropped", "peer=%s reason=reads-nothing",
-		          link->name);
-		dbus_connection_close(link->connection);
+	if (!backlog_takes_signal(link)) {
 		return;
 	}
 	copy = dbus_message_copy(message);

@@ -33,9 +33,7 @@ static int keep_child(struct call *call, const char *id)
 /* Above a page introspection shows the first page; ListPasswords has them all. */
 static int child_row(void *data, const struct store_password *password)
 {
-	struct call *call = data;
-
-	return call->children_count == LIMIT_PAGE_ROWS ? 0 : keep_child(call, password->id);
+	return keep_child(data, password->id);
 }
 
 static int decode_introspect(struct call *call, DBusMessageIter *arguments)
@@ -44,7 +42,7 @@ static int decode_introspect(struct call *call, DBusMessageIter *arguments)
 	call->request.row_data = call;
 	if (call->object == OBJECT_PASSWORDS) {
 		call->request.row = child_row;
-		call->request.in.everything = true;
+		call->request.in.limit = LIMIT_PAGE_ROWS;
 	}
 	return 0;
 }
@@ -119,7 +117,7 @@ static bool encode_introspect(struct call *call, DBusMessageIter *reply)
 
 static const struct method introspectable_methods[] = {
 	{ "Introspect", "", "s", OPERATION_NONE, decode_introspect, encode_introspect,
-	  METHOD_FOR_ROOT },
+	  METHOD_FOR_ROOT | METHOD_LARGE },
 };
 
 const struct interface introspectable_interface = {
@@ -275,7 +273,7 @@ static bool encode_managed(struct call *call, DBusMessageIter *reply)
 
 static const struct method object_manager_methods[] = {
 	{ "GetManagedObjects", "", "a{oa{sa{sv}}}", OPERATION_LIST, decode_managed, encode_managed,
-	  0 },
+	  METHOD_LARGE },
 };
 
 const struct interface object_manager_interface = {

@@ -182,7 +182,7 @@ int gather_flush(struct gather *gather)
 	if (gather->count == 0) {
 		return 0;
 	}
-	int result = store_begin(gather->service->store);
+	int result = gather->service->writer != NULL ? -EBUSY : store_begin(gather->service->store);
 
 	if (result == 0) {
 		result = service_end(gather->service, write_all(gather));

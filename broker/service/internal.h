@@ -11,6 +11,9 @@
 
 /* A step's answer for "a job is under way, the request goes on when it is done". */
 #define STEP_UNDER_WAY (-EINPROGRESS)
+/* A step's answer for "called again in the next turn": a part of what would take the loop too long
+ * is done. */
+#define STEP_MORE (-EALREADY)
 
 struct gather;
 struct news;
@@ -27,13 +30,18 @@ struct service {
 	struct gather *gather;
 	struct news *news;
 	struct penalties *penalties;
-	struct lane
-		*lanes; /* of callers whose requests wait for a worker, the next in turn first */
+	/* Callers whose requests wait for a worker, the next in turn first. */
+	struct lane *lanes;
 	unsigned int hashing; /* requests with the workers */
-	struct list parked;   /* requests that wait for another process's lock, or another's hash */
+	/* Requests that wait for another process's lock, or for the next turn. */
+	struct list parked;
+	struct list guesses; /* requests that wait until their source is free to guess again */
 	struct loop_timer *retry;
 	struct loop_timer *sweep; /* the next password to expire */
+	bool sweeps_on; /* more have expired than were ended at once: no later time counts */
 	unsigned int under_way;
+	/* Whose transaction is open over several turns: nobody else reads or writes meanwhile. */
+	struct request *writer;
 	int64_t last_serial; /* of the journal, written in the open transaction */
 	bool stopping;
 };
@@ -45,6 +53,8 @@ struct phc_cost service_cost(const struct service *service);
 /* Goes on with a request at its stage; ends it, with its charge. */
 void service_step(struct service *service, struct request *request);
 void service_finish(struct service *service, struct request *request, int result);
+/* Keeps a guess until another of its source has ended. */
+void service_wait_to_guess(struct service *service, struct request *request);
 
 /* hash.c */
 /* Hashes request->secret into request->phc, or compares with it; the request's step is called again
@@ -63,6 +73,8 @@ int service_revoke(struct service *service, int (*change)(struct service *servic
                    void *data);
 /* Ends a transaction: commits after a result of 0, else rolls back; returns what holds. */
 int service_end(struct service *service, int result);
+/* The address a question came from, "" if none is known. */
+const char *service_remote(const struct request *request);
 bool service_is_live(const struct service *service, const struct store_password *password);
 int service_say(struct request *request, int result, const char *what);
 
@@ -78,6 +90,8 @@ int list_step(struct service *service, struct request *request);
 int list_events_step(struct service *service, struct request *request);
 int revoke_step(struct service *service, struct request *request);
 int revoke_all_step(struct service *service, struct request *request);
+/* Ends what revoke_all_step has begun, where it did not end by itself; what then holds. */
+int revocation_end(struct service *service, struct request *request, int result);
 int rename_step(struct service *service, struct request *request);
 int set_scopes_step(struct service *service, struct request *request);
 int set_expiry_step(struct service *service, struct request *request);

@@ -110,6 +110,17 @@ static void settle(struct source *source, uint64_t now_ms)
 	}
 }
 
+bool penalties_same(const char *remote, const char *caller, const char *other_remote,
+                    const char *other_caller)
+{
+	char from[SOURCE_BYTES];
+	char other[SOURCE_BYTES];
+
+	read_source(remote, caller, from);
+	read_source(other_remote, other_caller, other);
+	return strcmp(from, other) == 0;
+}
+
 static struct source *find(struct penalties *penalties, const char *id, const char *from)
 {
 	for (unsigned int i = 0; i < penalties->count; i++) {

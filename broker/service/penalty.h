@@ -35,6 +35,9 @@ enum penalty {
  * in IPv6 as IPv4), or `caller` if that is no address. */
 enum penalty penalties_charge(struct penalties *penalties, const char *id, const char *remote,
                               const char *caller, uint64_t now_ms);
+/* Whether two guesses at one password come from one source. */
+bool penalties_same(const char *remote, const char *caller, const char *other_remote,
+                    const char *other_caller);
 /* Ends a charge: the guess was wrong, or was right or not checked after all. */
 void penalties_end(struct penalties *penalties, const char *id, const char *remote,
                    const char *caller, bool is_wrong, uint64_t now_ms);

@@ -12,6 +12,8 @@
 #include "service/internal.h"
 #include "sparekey.h"
 
+#define ROWS_A_TURN 200u
+
 static int check_limit(struct request *request)
 {
 	if (request->in.limit == 0 || request->in.limit > LIMIT_PAGE_ROWS) {
@@ -109,6 +111,7 @@ static int list_row(void *data, const struct store_password *password)
 
 	service_check_record(&checked);
 	request->count++;
+	memcpy(request->reached, checked.id, sizeof(request->reached));
 	if (request->use != NULL && checked.use_count > 0) {
 		result = store_use_each(request->service->store, checked.id, request->use,
 		                        request->row_data);
@@ -119,19 +122,53 @@ static int list_row(void *data, const struct store_password *password)
 	return request->row(request->row_data, &checked);
 }
 
+/* What is looked at once, before the first row. */
+static int list_begin(struct service *service, struct request *request)
+{
+	uint32_t count = 0;
+	int result = 0;
+
+	if (!request->in.everything) {
+		result = check_limit(request);
+	} else {
+		result = store_password_count(service->store, service_now(service), &count);
+		request->in.limit = LIMIT_PAGE_ROWS;
+	}
+	if (result == 0 && count > LIMIT_PAGE_ROWS) {
+		result = SPAREKEY_LIMIT_EXCEEDED;
+	}
+	if (result == 0) {
+		gather_flush(service->gather);
+		request->count = 0;
+	}
+	return result;
+}
+
+/* A page takes the loop long enough to be noticed: others have their turns between its parts. */
 int list_step(struct service *service, struct request *request)
 {
-	int result = request->in.everything ? 0 : check_limit(request);
+	const char *after = request->reached;
+	int result = 0;
 
-	if (result != 0) {
-		return result;
+	if (request->abandoned) {
+		return -ECANCELED;
 	}
-	gather_flush(service->gather);
-	request->count = 0;
-	const char *after = request->in.after != NULL ? request->in.after : "";
+	if (request->reached[0] == '\0') {
+		after = request->in.after != NULL ? request->in.after : "";
+		result = list_begin(service, request);
+	}
+	if (result != 0) {
+		return no_store_is(result, 0);
+	}
+	uint32_t had = request->count;
+	uint32_t left = request->in.limit - had;
+	uint32_t rows = left < ROWS_A_TURN ? left : ROWS_A_TURN;
 
-	result = store_password_each(service->store, after, request->in.limit, service_now(service),
-	                             list_row, request);
+	result = store_password_each(service->store, after, rows, service_now(service), list_row,
+	                             request);
+	if (result == 0 && rows < left && request->count == had + rows) {
+		return STEP_MORE;
+	}
 	return no_store_is(result, 0);
 }
 

@@ -48,6 +48,10 @@ enum identity {
 
 struct service;
 
+struct request_id {
+	char text[24];
+};
+
 /* Arguments. NULL or false: not given. */
 struct request_arguments {
 	const char *text; /* label or name */
@@ -69,10 +73,10 @@ struct request_arguments {
 	uint64_t created_before;
 	const char *after; /* list: ids greater than this */
 	uint32_t limit;
-	bool everything;     /* list: no paging; the row function ends the walk at a page and one */
+	bool everything;     /* list: no paging, SPAREKEY_LIMIT_EXCEEDED above a page */
 	uint64_t not_before; /* events */
 	int64_t before;
-	const char *const *except; /* revoke all: these ids stay; sorted by strcmp */
+	const struct request_id *except; /* revoke all: these stay; sorted by strcmp */
 	unsigned int except_count;
 };
 
@@ -103,9 +107,12 @@ struct request {
 	enum request_stage stage;
 	struct list link; /* among the parked */
 	uint64_t parked_until_ms;
-	int late;                      /* what it ends with when parked for too long; 0: -EBUSY */
 	char charged[PASSWORD_ID + 1]; /* a guess at this id is charged to its source; "": none */
+	char waiting[PASSWORD_ID + 1]; /* it has waited to guess at this id */
 	bool is_wrong;                 /* and it was wrong */
+	bool is_woken;                 /* others wait behind it for the same source */
+	char reached[24];              /* list, revoke all: the last id seen; "": none yet */
+	struct revocation *revocation; /* revoke all: owned, what it has done so far */
 	struct job job;
 	struct phc phc;
 	int hashed; /* what the job found */

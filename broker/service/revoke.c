@@ -3,8 +3,14 @@
  * Ending passwords: one, or all that match a filter, in one transaction. Loop thread. When the
  * reply is sent the row is gone from the disk, so every process that verifies from then on refuses
  * it.
+ *
+ * Ten thousand in one turn would keep everybody waiting for a second: so the transaction of "all"
+ * stays open over many turns. Meanwhile nobody else reads or writes the store (service_step), since
+ * on this connection he would see half of it. Refused: a transaction for each portion, after which
+ * some were ended and some were not.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,23 +58,36 @@ int revoke_step(struct service *service, struct request *request)
 	return result;
 }
 
-/* The ones that match a filter, gathered before the first is deleted. */
-struct matches {
-	struct request *request;
-	unsigned int count;
-	unsigned int room;
-	struct ended *rows;
-};
+/* All that match a filter: so many a turn of the loop in a transaction that stays open, then the
+ * news of them. */
+#define ROWS_A_TURN 100u
 
 struct ended {
 	char id[24];
 	char label[LIMIT_LABEL_BYTES + 1];
-	char account[LIMIT_ACCOUNT_BYTES + 1];
+};
+
+struct revocation {
+	unsigned int attempts;
+	bool is_committed;
+	unsigned int count;
+	unsigned int room;
+	struct ended *rows;
+	unsigned int told;
+};
+
+/* What one turn ends: walked first, since a walk may not write. */
+struct portion {
+	const struct request *request;
+	char reached[24];
+	unsigned int seen;
+	unsigned int count;
+	struct store_password rows[ROWS_A_TURN];
 };
 
 static int compare_ids(const void *id, const void *kept)
 {
-	return strcmp(id, *(const char *const *)kept);
+	return strcmp(id, ((const struct request_id *)kept)->text);
 }
 
 static bool is_kept(const struct request_arguments *in, const char *id)
@@ -100,46 +119,57 @@ static bool matches_filter(const struct request_arguments *in, const char *scope
 
 static int match_row(void *data, const struct store_password *password)
 {
-	struct matches *matches = data;
+	struct portion *portion = data;
 
-	if (!matches_filter(&matches->request->in, matches->request->scope, password)) {
-		return 0;
+	portion->seen++;
+	memcpy(portion->reached, password->id, sizeof(portion->reached));
+	if (matches_filter(&portion->request->in, portion->request->scope, password)) {
+		portion->rows[portion->count++] = *password;
 	}
-	if (matches->count == matches->room) {
-		unsigned int room = matches->room == 0 ? 64 : 2 * matches->room;
-		struct ended *rows = reallocarray(matches->rows, room, sizeof(*rows));
+	return 0;
+}
+
+static int keep_ended(struct revocation *revocation, const struct store_password *password)
+{
+	if (revocation->count == revocation->room) {
+		unsigned int room = revocation->room == 0 ? 64 : 2 * revocation->room;
+		struct ended *rows = reallocarray(revocation->rows, room, sizeof(*rows));
 
 		if (rows == NULL) {
 			return -ENOMEM;
 		}
-		matches->rows = rows;
-		matches->room = room;
+		revocation->rows = rows;
+		revocation->room = room;
 	}
-	struct ended *row = &matches->rows[matches->count++];
+	struct ended *row = &revocation->rows[revocation->count++];
 
 	memcpy(row->id, password->id, sizeof(row->id));
 	memcpy(row->label, password->label, sizeof(row->label));
-	memcpy(row->account, password->account, sizeof(row->account));
 	return 0;
 }
 
-static int end_matches(struct service *service, void *data)
+/* 0: that was the last portion. */
+static int end_portion(struct service *service, struct request *request)
 {
-	struct matches *matches = data;
-	int result = 0;
+	struct portion *portion = calloc(1, sizeof(*portion));
+	int result = portion == NULL ? -ENOMEM : 0;
 
-	matches->count = 0;
-	result = store_password_each(service->store, "", 0, service_now(service), match_row,
-	                             matches);
-	for (unsigned int i = 0; i < matches->count && result == 0; i++) {
-		struct store_password *password = &matches->request->password;
-
-		*password = (struct store_password){ 0 };
-		memcpy(password->id, matches->rows[i].id, sizeof(password->id));
-		memcpy(password->label, matches->rows[i].label, sizeof(password->label));
-		memcpy(password->account, matches->rows[i].account, sizeof(password->account));
-		result = end_one(service, password);
+	if (result == 0) {
+		portion->request = request;
+		result = store_password_each(service->store, request->reached, ROWS_A_TURN,
+		                             service_now(service), match_row, portion);
 	}
+	for (unsigned int i = 0; result == 0 && i < portion->count; i++) {
+		result = end_one(service, &portion->rows[i]);
+		if (result == 0) {
+			result = keep_ended(request->revocation, &portion->rows[i]);
+		}
+	}
+	if (result == 0 && portion->seen == ROWS_A_TURN) {
+		memcpy(request->reached, portion->reached, sizeof(request->reached));
+		result = STEP_MORE;
+	}
+	free(portion);
 	return result;
 }
 
@@ -159,28 +189,89 @@ static int check_filter(struct request *request)
 	return 0;
 }
 
-int revoke_all_step(struct service *service, struct request *request)
+static int begin_all(struct service *service, struct request *request)
 {
-	struct matches matches = { .request = request };
-	int result = check_filter(request);
-
-	if (result != 0) {
-		return result;
-	}
 	if (gather_flush(service->gather) == -EBUSY) {
 		return -EBUSY; /* a last use not yet written would make a password look unused */
 	}
-	result = service_revoke(service, end_matches, &matches);
-	if (result == SPAREKEY_NOT_INITIALIZED) {
-		result = 0;
-	}
+	int result = store_begin_revocation(service->store);
+
 	if (result == 0) {
-		request->count = matches.count;
-		for (unsigned int i = 0; i < matches.count; i++) {
-			news_ended(service->news, matches.rows[i].id, matches.rows[i].label,
-			           ENDED_REVOKED_WITH_OTHERS);
+		service->writer = request;
+		request->reached[0] = '\0';
+		request->revocation->count = 0;
+	}
+	return result;
+}
+
+/* A full disk may say so at any step, and the second try finds the reserve freed. */
+static int end_some(struct service *service, struct request *request)
+{
+	struct revocation *revocation = request->revocation;
+	int result = service->writer == request ? 0 : begin_all(service, request);
+
+	if (result == 0) {
+		result = end_portion(service, request);
+		if (result == STEP_MORE) {
+			return result;
+		}
+		service->writer = NULL;
+		result = service_end(service, result);
+	}
+	revocation->is_committed = result == 0;
+	if (result == -ENOSPC && ++revocation->attempts < 2) {
+		return STEP_MORE;
+	}
+	return result == 0 ? STEP_MORE : result;
+}
+
+static int tell_some(struct service *service, struct request *request, unsigned int most)
+{
+	struct revocation *revocation = request->revocation;
+
+	for (; revocation->told < revocation->count && most > 0; revocation->told++, most--) {
+		const struct ended *row = &revocation->rows[revocation->told];
+
+		news_ended(service->news, row->id, row->label, ENDED_REVOKED_WITH_OTHERS);
+	}
+	request->count = revocation->count;
+	return revocation->told < revocation->count ? STEP_MORE : 0;
+}
+
+int revoke_all_step(struct service *service, struct request *request)
+{
+	int result = 0;
+
+	if (request->revocation == NULL) {
+		result = check_filter(request);
+		if (result != 0) {
+			return result;
+		}
+		request->revocation = calloc(1, sizeof(*request->revocation));
+		if (request->revocation == NULL) {
+			return -ENOMEM;
 		}
 	}
-	free(matches.rows);
+	if (request->revocation->is_committed) {
+		return tell_some(service, request, ROWS_A_TURN);
+	}
+	result = end_some(service, request);
+	return result == SPAREKEY_NOT_INITIALIZED ? 0 : result;
+}
+
+int revocation_end(struct service *service, struct request *request, int result)
+{
+	struct revocation *revocation = request->revocation;
+
+	if (service->writer == request) {
+		service->writer = NULL;
+		store_rollback(service->store);
+	} else if (revocation->is_committed) {
+		tell_some(service, request, UINT_MAX);
+		result = 0; /* whatever has ended the telling of it */
+	}
+	free(revocation->rows);
+	free(revocation);
+	request->revocation = NULL;
 	return result;
 }

@@ -112,24 +112,63 @@ int service_revoke(struct service *service, int (*change)(struct service *servic
 	return result;
 }
 
+const char *service_remote(const struct request *request)
+{
+	return request->in.remote != NULL ? request->in.remote : "";
+}
+
+/* In the next turn: a step called from here would be called from another's end. */
+static void go_on_later(struct service *service, struct request *request, uint64_t delay_ms)
+{
+	list_append(&service->parked, &request->link);
+	if (delay_ms == 0 || !loop_timer_is_set(service->retry)) {
+		loop_timer_set(service->retry, delay_ms);
+	}
+}
+
+void service_wait_to_guess(struct service *service, struct request *request)
+{
+	memcpy(request->waiting, request->password.id, sizeof(request->waiting) - 1);
+	request->waiting[PASSWORD_ID] = '\0';
+	request->is_woken = false;
+	list_append(&service->guesses, &request->link);
+}
+
+/* One for one: each that ends lets the first in that waits for the same source. Whoever is woken
+ * and ends without a charge (refused, or right by then) wakes the next, so that none is left
+ * behind. */
+static void wake_next(struct service *service, const char *id, const struct request *ended)
+{
+	list_each(link, &service->guesses) {
+		struct request *request = list_entry(link, struct request, link);
+
+		if (strcmp(request->waiting, id) == 0 &&
+		    penalties_same(service_remote(request), request->caller, service_remote(ended),
+		                   ended->caller)) {
+			list_unlink(link);
+			request->is_woken = true;
+			request->parked_until_ms = 0;
+			go_on_later(service, request, 0);
+			return;
+		}
+	}
+}
+
 /* The charge of a guess first: `done` may free the request. */
 void service_finish(struct service *service, struct request *request, int result)
 {
 	if (request->charged[0] != '\0') {
-		penalties_end(service->penalties, request->charged,
-		              request->in.remote != NULL ? request->in.remote : "", request->caller,
-		              request->is_wrong, service_now_ms(service));
+		penalties_end(service->penalties, request->charged, service_remote(request),
+		              request->caller, request->is_wrong, service_now_ms(service));
+		wake_next(service, request->charged, request);
+	} else if (request->is_woken) {
+		wake_next(service, request->waiting, request);
+	}
+	if (request->revocation != NULL) {
+		result = revocation_end(service, request, result);
 	}
 	service->under_way--;
 	request->done(request, result);
-}
-
-static int park_result(struct request *request)
-{
-	if (request->late != 0) {
-		return request->late;
-	}
-	return service_say(request, -EBUSY, "another process holds the store");
 }
 
 static void park(struct service *service, struct request *request)
@@ -140,13 +179,11 @@ static void park(struct service *service, struct request *request)
 		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
 	}
 	if (now_ms >= request->parked_until_ms || service->stopping) {
-		service_finish(service, request, park_result(request));
+		service_finish(service, request,
+		               service_say(request, -EBUSY, "another process holds the store"));
 		return;
 	}
-	list_append(&service->parked, &request->link);
-	if (!loop_timer_is_set(service->retry)) {
-		loop_timer_set(service->retry, RETRY_MS);
-	}
+	go_on_later(service, request, RETRY_MS);
 }
 
 /* The store's file was replaced, by a backup say, or is gone: what is there now counts from here
@@ -164,12 +201,19 @@ static int step_anew(struct service *service, struct request *request)
 
 void service_step(struct service *service, struct request *request)
 {
-	int result = steps[request->operation](service, request);
+	int result = 0;
 
+	if (service->writer != NULL && service->writer != request) {
+		go_on_later(service, request, RETRY_MS);
+		return;
+	}
+	result = steps[request->operation](service, request);
 	if (result == -ESTALE) {
 		result = step_anew(service, request);
 	}
-	if (result == -EBUSY) {
+	if (result == STEP_MORE) {
+		go_on_later(service, request, 0);
+	} else if (result == -EBUSY) {
 		park(service, request);
 	} else if (result != STEP_UNDER_WAY) {
 		service_finish(service, request, result);
@@ -203,6 +247,9 @@ void service_submit(struct service *service, struct request *request)
 	request->stage = REQUEST_BEGIN;
 	request->parked_until_ms = 0;
 	request->charged[0] = '\0';
+	request->is_woken = false;
+	request->reached[0] = '\0';
+	request->revocation = NULL;
 	list_start(&request->link);
 	service->under_way++;
 	if (service->stopping &&
@@ -217,15 +264,25 @@ void service_submit(struct service *service, struct request *request)
 	}
 }
 
-void service_stop(struct service *service)
+static void end_all(struct service *service, struct list *requests)
 {
-	service->stopping = true;
-	while (!list_empty(&service->parked)) {
-		struct list *link = service->parked.next;
+	while (!list_empty(requests)) {
+		struct list *link = requests->next;
 
 		list_unlink(link);
 		service_finish(service, list_entry(link, struct request, link), -ECANCELED);
 	}
+}
+
+void service_stop(struct service *service)
+{
+	service->stopping = true;
+	if (service->writer != NULL) { /* what is undone meanwhile must not wait for it */
+		list_unlink(&service->writer->link);
+		service_finish(service, service->writer, -ECANCELED);
+	}
+	end_all(service, &service->guesses); /* first: an end may wake one of them */
+	end_all(service, &service->parked);
 	hash_stop(service);
 }
 
@@ -286,6 +343,7 @@ int service_new(struct loop *loop, const struct settings *settings, struct store
 	service->store = store;
 	service->pool = pool;
 	list_start(&service->parked);
+	list_start(&service->guesses);
 	int result = service_start(service);
 
 	if (result < 0) {

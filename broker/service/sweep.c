@@ -40,6 +40,7 @@ static int end_all(struct service *service, void *data)
 	return result;
 }
 
+/* How many it has ended, or a fault. */
 static int sweep(struct service *service)
 {
 	struct due due = { 0, calloc(SWEEP_MOST, sizeof(*due.rows)) };
@@ -57,7 +58,7 @@ static int sweep(struct service *service)
 		news_ended(service->news, due.rows[i].id, due.rows[i].label, ENDED_EXPIRED);
 	}
 	free(due.rows);
-	return result;
+	return result == 0 ? (int)due.count : result;
 }
 
 /* Sets the timer for the next one that will expire. */
@@ -66,6 +67,10 @@ void sweep_plan(struct service *service)
 	int64_t now = service_now(service);
 	int64_t at = 0;
 
+	if (service->sweeps_on) {
+		loop_timer_set(service->sweep, 0);
+		return;
+	}
 	if (store_next_expiry(service->store, now - 1, &at) != 0 || at == 0) {
 		return;
 	}
@@ -77,8 +82,9 @@ void sweep_plan(struct service *service)
 void sweep_due(void *data)
 {
 	struct service *service = data;
-	int result = sweep(service);
+	int result = service->writer != NULL ? -EBUSY : sweep(service);
 
+	service->sweeps_on = result == (int)SWEEP_MOST;
 	sweep_plan(service);
 	if (result < 0) {
 		loop_timer_set(service->sweep,

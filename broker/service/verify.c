@@ -183,18 +183,19 @@ static void remember(struct service *service, struct request *request)
  * source. */
 static int charge(struct service *service, struct request *request)
 {
-	const char *remote = request->in.remote != NULL ? request->in.remote : "";
-	enum penalty penalty = penalties_charge(service->penalties, request->password.id, remote,
-	                                        request->caller, service_now_ms(service));
+	enum penalty penalty = penalties_charge(service->penalties, request->password.id,
+	                                        service_remote(request), request->caller,
+	                                        service_now_ms(service));
 
 	switch (penalty) {
 	case PENALTY_ADMITTED:
 		memcpy(request->charged, request->password.id, sizeof(request->charged) - 1);
 		request->charged[PASSWORD_ID] = '\0';
+		request->is_woken = false; /* its end will wake the next one */
 		return service_hash(service, request, true);
 	case PENALTY_WAIT:
-		request->late = SPAREKEY_RATE_LIMITED;
-		return -EBUSY;
+		service_wait_to_guess(service, request);
+		return STEP_UNDER_WAY;
 	case PENALTY_REFUSED:
 		break;
 	}
