@@ -269,7 +269,8 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 
 /* Waits until it has ended or said all it will, for a moment: it is ending by then. Its last words
  * count: where there is no room for all, the first go. */
-static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size)
+static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size,
+                          bool *ret_is_ending)
 {
 	struct pollfd said = { .fd = sparekey->broker_errors, .events = POLLIN };
 	size_t length = 0;
@@ -282,6 +283,7 @@ static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_
 		ssize_t count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
 
 		if (count <= 0) {
+			*ret_is_ending = true;
 			break;
 		}
 		length += (size_t)count;
@@ -306,11 +308,12 @@ static const char *last_line(char *text)
 	               : line;
 }
 
-/* How it ended. It closes what it speaks by before it can be waited for, so it is given a moment; 0
- * if it goes on, or the caller reaps its children by itself. */
-static int end_status(struct sparekey *sparekey)
+/* How it ended; 0 if it goes on, or the caller reaps its children by itself. What it speaks by is
+ * closed before it can be waited for, so one that is ending is given a moment. */
+static int end_status(struct sparekey *sparekey, bool is_ending)
 {
-	struct pollfd end = { .fd = pidfd_open(sparekey->broker, 0), .events = POLLIN };
+	struct pollfd end = { .fd = is_ending ? pidfd_open(sparekey->broker, 0) : -1,
+		              .events = POLLIN };
 	int status = 0;
 
 	if (end.fd >= 0) {
@@ -326,9 +329,10 @@ static int end_status(struct sparekey *sparekey)
 int private_why(struct sparekey *sparekey)
 {
 	char text[2048];
+	bool is_ending = false;
 	bool has_said = sparekey->broker_errors >= 0 &&
-	                read_errors(sparekey, text, sizeof(text)) > 0;
-	int status = sparekey->broker > 0 ? end_status(sparekey) : 0;
+	                read_errors(sparekey, text, sizeof(text), &is_ending) > 0;
+	int status = sparekey->broker > 0 ? end_status(sparekey, is_ending) : 0;
 
 	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
 	            has_said ? ": " : "", has_said ? last_line(text) : "");
