@@ -749,6 +749,8 @@ class Loop(LimitsTest):
 class Growth(LimitsTest):
     """P32: after so many operations, by connections that come and go, there is as much of everything as before."""
 
+    PAGE_CACHE_KIB = 2000  # SQLite's, which fills as the store's history does, and then is full
+
     OPERATIONS = 1000000 if LONG else 100000 if not SANITIZER else 3000
 
     def state(self, pid):
@@ -825,7 +827,7 @@ class Growth(LimitsTest):
              f"{after[1]}, memory {before[2]} to {after[2]} KiB")
         self.assertEqual(after[:2], before[:2])
         if not SANITIZER:
-            self.assertLessEqual(after[2], 1.1 * before[2])
+            self.assertLessEqual(after[2], 1.1 * before[2] + self.PAGE_CACHE_KIB)
         broker.stop()
 
 
