@@ -797,7 +797,7 @@ class Liars(LibraryTest):
             for _ in range(1000):
                 at[0] += 1
                 rows.append((f"{PASSWORDS}/{at[0]:05}", {"Id": Variant("s", f"{at[0]:05}")}))
-            time.sleep(0.05)
+            time.sleep(0.1)
             return reply(connection, message, "a(oa{sv})", [rows])
 
         result, took, _, _ = self.ask(onward, "list-all", timeout=800)
