@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded into a broker: keeps in the file named by TIME_TURNS the longest time from one poll(2) to
- * the next, so long its loop was deaf: milliseconds by the clock, and of its own processor time. Who
- * writes zeros there begins anew. */
+/* Preloaded into a broker: keeps in the file named by TIME_TURNS the longest time from one poll(2)
+ * to the next, so long its loop was deaf: milliseconds by the clock, and of its own processor time.
+ * Who writes zeros there begins anew. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -37,8 +37,8 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 	static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID };
 	static double *longest;
 	static double before[2];
-	int (*real)(struct pollfd *, nfds_t, int) =
-		(int (*)(struct pollfd *, nfds_t, int))dlsym(RTLD_NEXT, "poll");
+	int (*real)(struct pollfd *, nfds_t,
+	            int) = (int (*)(struct pollfd *, nfds_t, int))dlsym(RTLD_NEXT, "poll");
 
 	longest = longest == NULL ? open_longest() : longest;
 	for (int i = 0; i < 2 && before[0] != 0; i++) {
