@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
 
 #include "client/client.h"
 
@@ -30,19 +29,12 @@ static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_
 static void read_secret(struct sparekey *sparekey, struct call *call)
 {
 	struct secret *secret = client_secret(call->answer.secret);
-	ssize_t count = 1;
+	ssize_t count;
 
-	while (count > 0) {
-		size_t length = secret_length(secret);
-		struct iovec room = { secret_buffer(secret) + length, SECRET_CAPACITY - length };
-
-		errno = EMSGSIZE; /* where there is no room left */
-		count = room.iov_len > 0 ? preadv2(call->secret_fd, &room, 1, -1, RWF_NOWAIT) : -1;
-		if (count > 0) {
-			secret_set_length(secret, length + (size_t)count);
-		}
-	}
-	if (count == 0 || errno != EAGAIN) {
+	do {
+		count = secret_read_pipe(secret, call->secret_fd);
+	} while (count > 0);
+	if (count != -EAGAIN) {
 		call_finish(sparekey, call, end_secret(sparekey, call, count));
 	}
 }

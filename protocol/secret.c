@@ -14,9 +14,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct secret {
@@ -208,6 +210,47 @@ ssize_t secret_read_some(struct secret *secret, int fd)
 		return -errno;
 	}
 	secret->length += (size_t)count;
+	return count;
+}
+
+/* Linux before 6.4 knows no RWF_NOWAIT on pipes; splice(2) into a pipe of our own can be told not
+ * to wait there too. */
+static ssize_t read_spliced(int fd, unsigned char *at, size_t room)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return -errno;
+	}
+	ssize_t count = splice(fd, NULL, ends[1], NULL, room, SPLICE_F_NONBLOCK);
+
+	if (count > 0) {
+		count = read(ends[0], at, (size_t)count);
+	}
+	if (count < 0) {
+		count = -errno;
+	}
+	close(ends[0]);
+	close(ends[1]);
+	return count;
+}
+
+ssize_t secret_read_pipe(struct secret *secret, int fd)
+{
+	struct iovec room = { secret->bytes + secret->length, SECRET_CAPACITY - secret->length };
+
+	if (room.iov_len == 0) {
+		return -EMSGSIZE;
+	}
+	ssize_t count = preadv2(fd, &room, 1, -1, RWF_NOWAIT);
+
+	if (count < 0) {
+		count = errno == EOPNOTSUPP ? read_spliced(fd, room.iov_base, room.iov_len)
+		                            : -errno;
+	}
+	if (count > 0) {
+		secret->length += (size_t)count;
+	}
 	return count;
 }
 

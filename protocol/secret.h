@@ -55,6 +55,9 @@ bool secret_equal(const struct secret *a, const struct secret *b);
 /* Appends what one read(2) of `fd` gives. Returns bytes read, 0 at the end, -EMSGSIZE when it is
  * full, -errno of read. EINTR is retried. */
 ssize_t secret_read_some(struct secret *secret, int fd);
+/* The same for what a pipe holds now: never waits, whatever O_NONBLOCK says, since that belongs to
+ * the open file, which whoever sent the descriptor shares and can clear. Also -EAGAIN. */
+ssize_t secret_read_pipe(struct secret *secret, int fd);
 /* Writes all of it to `fd`, retrying EINTR and short writes; blocks if fd does. Returns 0 or
  * -errno. */
 int secret_write(const struct secret *secret, int fd);

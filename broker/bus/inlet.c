@@ -2,9 +2,9 @@
 /*
  * Reading a secret from a descriptor a caller sent, without ever waiting. Loop thread. Pipes and
  * sockets only: a FUSE file could block for ever. O_NONBLOCK on a passed pipe belongs to the open
- * file, which the other side shares and can clear: so a pipe is read with RWF_NOWAIT, and if that
- * does not give all of it, opened anew through /proc/self/fd, where its inode is ours; a socket is
- * read with MSG_DONTWAIT. The whole ends after five seconds.
+ * file, which the other side shares and can clear: so a pipe is read by secret_read_pipe(), and if
+ * that does not give all of it, opened anew through /proc/self/fd, where its inode is ours; a
+ * socket is read with MSG_DONTWAIT. The whole ends after five seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bus/internal.h"
@@ -34,24 +33,21 @@ struct inlet {
 static ssize_t read_some(struct inlet *inlet)
 {
 	size_t length = secret_length(inlet->secret);
-	unsigned char *at = secret_buffer(inlet->secret) + length;
-	struct iovec room = { at, SECRET_CAPACITY - length };
-	ssize_t count = -1;
+	ssize_t count;
 
-	if (room.iov_len == 0) {
-		return -EMSGSIZE;
-	}
 	switch (inlet->way) {
 	case INLET_REOPENED:
-		count = read(inlet->fd, at, room.iov_len);
-		break;
+		return secret_read_some(inlet->secret, inlet->fd);
 	case INLET_NOWAIT:
-		count = preadv2(inlet->fd, &room, 1, -1, RWF_NOWAIT);
-		break;
+		return secret_read_pipe(inlet->secret, inlet->fd);
 	case INLET_SOCKET:
-		count = recv(inlet->fd, at, room.iov_len, MSG_DONTWAIT);
 		break;
 	}
+	if (length == SECRET_CAPACITY) {
+		return -EMSGSIZE;
+	}
+	count = recv(inlet->fd, secret_buffer(inlet->secret) + length, SECRET_CAPACITY - length,
+	             MSG_DONTWAIT);
 	if (count < 0) {
 		return -errno;
 	}
@@ -106,7 +102,7 @@ static int look(struct inlet *inlet)
 
 /* Most callers fill the pipe before they send it: then it is read here and now, and needs neither a
  * descriptor of ours nor the loop. Whatever else is the case, also an end too far, is found again
- * by the watched inlet, which goes on from here. Linux before 6.4 knows no RWF_NOWAIT on pipes. */
+ * by the watched inlet, which goes on from here. */
 static bool read_at_once(struct inlet *inlet)
 {
 	ssize_t count = 0;

@@ -6,12 +6,14 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +37,21 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_sodium_malloc(size_t size)
 {
 	return allocations_left-- > 0 ? __real_sodium_malloc(size) : NULL;
+}
+
+/* As Linux before 6.4 answers for a pipe. */
+static bool old_kernel;
+
+ssize_t __real_preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags);
+ssize_t __wrap_preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags);
+
+ssize_t __wrap_preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags)
+{
+	if (old_kernel) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return __real_preadv2(fd, parts, count, at, flags);
 }
 
 static struct secret *secret_of(struct secret_pool *pool, const void *bytes, size_t length)
@@ -333,6 +350,53 @@ static void test_read_goes_on_after_a_signal(void **state)
 	close(ends[1]);
 }
 
+/* Blocking pipes, all of them: a read that waits ends this test by its alarm. */
+static void read_pipe_in_pieces(void)
+{
+	unsigned char bytes[SECRET_CAPACITY] = { 0 };
+	SECRET_AUTO secret = NULL;
+	int ends[2];
+
+	assert_int_equal(secret_new(NULL, &secret), 0);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), -EAGAIN);
+	assert_int_equal(write(ends[1], "app ", 4), 4);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), 4);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), -EAGAIN);
+	assert_int_equal(write(ends[1], "pass", 4), 4);
+	assert_int_equal(write(ends[1], "word", 4), 4);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), 8);
+	assert_int_equal(secret_length(secret), 12);
+	assert_memory_equal(secret_bytes(secret), "app password", 12);
+	assert_int_equal(write(ends[1], bytes, sizeof bytes), (ssize_t)sizeof bytes);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), SECRET_CAPACITY - 12);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), -EMSGSIZE);
+	secret_clear(secret);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), 12);
+	close(ends[1]);
+	assert_int_equal(secret_read_pipe(secret, ends[0]), 0);
+	close(ends[0]);
+	assert_int_equal(secret_read_pipe(secret, -1), -EBADF);
+}
+
+static void test_a_pipe_is_read_without_waiting(void **state)
+{
+	(void)state;
+	alarm(10);
+	read_pipe_in_pieces();
+	alarm(0);
+}
+
+static void test_a_pipe_is_read_without_waiting_on_old_kernels(void **state)
+{
+	(void)state;
+	old_kernel = true;
+	alarm(10);
+	read_pipe_in_pieces();
+	alarm(0);
+	old_kernel = false;
+}
+
 static void test_write_gives_all_of_it(void **state)
 {
 	unsigned char bytes[SECRET_CAPACITY];
@@ -373,6 +437,8 @@ int main(void)
 		cmocka_unit_test(test_read_stops_when_full),
 		cmocka_unit_test(test_read_tells_errors),
 		cmocka_unit_test(test_read_goes_on_after_a_signal),
+		cmocka_unit_test(test_a_pipe_is_read_without_waiting),
+		cmocka_unit_test(test_a_pipe_is_read_without_waiting_on_old_kernels),
 		cmocka_unit_test(test_write_gives_all_of_it),
 	};
 

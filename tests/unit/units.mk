@@ -3,7 +3,7 @@
 
 # protocol
 unit_secret := protocol/secret.c
-UNIT_LDFLAGS_secret := -Wl,--wrap=calloc,--wrap=sodium_malloc
+UNIT_LDFLAGS_secret := -Wl,--wrap=calloc,--wrap=sodium_malloc,--wrap=preadv2
 unit_password := protocol/password.c protocol/secret.c
 unit_label := protocol/label.c
 unit_scope := protocol/scope.c
