@@ -272,7 +272,9 @@ class Penalties(LimitsTest):
             tell(f"{name}: {sum(one['answers'] for one in found) / took:.0f} guesses/s, {guesses} evaluated; {len(waited)} right "
                  f"ones: median {statistics.median(waited) * 1000:.1f} ms, longest {max(waited) * 1000:.1f} ms "
                  f"(without: {statistics.median(calm) * 1000:.1f} ms)")
-            self.assertLess(max(waited), statistics.median(calm) + 1)
+            # A hash takes some 20 ms; where other work makes it take longer, so does what waits for several.
+            slowness = max(1.0, statistics.median(calm) / 0.05)
+            self.assertLess(max(waited), statistics.median(calm) + slowness)
             self.assertLessEqual(guesses, 206 * self.allowed(took))
             self.assertFalse([one for one in found if one["dropped"]])
             broker.stop()
