@@ -119,10 +119,15 @@ bool backlog_chokes(const struct link *link)
 /* Whoever has read everything goes on, however much others leave, as long as there is room. */
 bool backlog_admits(const struct call *call)
 {
+	bool is_large = (call->method->flags & METHOD_LARGE) != 0;
+
+	if (is_large && call->door->large != NULL) {
+		return false;
+	}
 	if (call->origin == NULL) {
 		return true;
 	}
-	if (is_full(call->door) && (call->method->flags & METHOD_LARGE) != 0) {
+	if (is_full(call->door) && is_large) {
 		return unread(call->origin) == 0 &&
 		       call->door->unread <= 2 * LIMIT_OUTGOING_ALL_BYTES;
 	}

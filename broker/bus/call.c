@@ -97,6 +97,7 @@ static void call_free(struct call *call)
 {
 	struct door *door = call->door;
 
+	door->large = door->large == call ? NULL : door->large;
 	watch_caller(call, false);
 	list_unlink(&call->link);
 	caller_unqueue(call);
@@ -229,6 +230,9 @@ static enum operation operation_of(const struct call *call)
 
 static void submit(struct call *call)
 {
+	if ((call->method->flags & METHOD_LARGE) != 0) {
+		call->door->large = call;
+	}
 	call->request.operation = operation_of(call);
 	call->request.done = request_done;
 	service_submit(call->door->service, &call->request);
@@ -323,18 +327,13 @@ void call_start(struct call *call)
 	}
 }
 
-void call_abandon(struct call *call)
-{
-	call->request.abandoned = true;
-}
-
 void call_abandon_name(struct door *door, const char *name)
 {
 	list_each(link, &door->calls) {
 		struct call *call = list_entry(link, struct call, link);
 
 		if (strcmp(call->caller->name, name) == 0) {
-			call_abandon(call);
+			call->request.abandoned = true;
 		}
 	}
 }
@@ -353,7 +352,7 @@ void call_abandon_link(struct door *door, const struct link *gone)
 
 		if (call->origin == gone) {
 			call->origin = NULL;
-			call_abandon(call);
+			call->request.abandoned = true;
 			release(call);
 		}
 	}

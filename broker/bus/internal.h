@@ -66,7 +66,9 @@ struct door {
 	char peer_address[300];
 	int peer_lock;
 	struct link *bus;
-	unsigned long unread; /* by all connections, when last looked at */
+	const struct call *large; /* begun, its answer under way; one at a time, since none counts
+	                             as unread before it is whole */
+	unsigned long unread;     /* by all connections, when last looked at */
 	uint64_t looked_ms;
 	struct loop_timer *look;
 	bool is_leaving;
@@ -193,12 +195,11 @@ void call_start(struct call *call);
 /* Answers: 0 with the method's encoder, else an error by that result and request.what. Frees the
  * call. */
 void call_finish(struct call *call, int result);
-/* The caller's connection is gone: nothing may be made for it any more. */
-void call_abandon(struct call *call);
 /* The bus has answered whether a caller was still there. */
 void call_present(struct door *door, dbus_uint32_t question, bool is_there);
 /* Ends what waits for such an answer, at the end of the door. */
 void call_release_held(struct door *door);
+/* The caller is gone, or its connection: nothing may be made for it any more. */
 void call_abandon_name(struct door *door, const char *name);
 void call_abandon_link(struct door *door, const struct link *link);
 int call_say(struct call *call, int result, const char *format, ...)

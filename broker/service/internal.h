@@ -32,11 +32,12 @@ struct service {
 	struct penalties *penalties;
 	/* Callers whose requests wait for a worker, the next in turn first. */
 	struct lane *lanes;
-	unsigned int hashing; /* requests with the workers */
-	/* Requests that wait for another process's lock, or for the next turn. */
-	struct list parked;
-	struct list guesses; /* requests that wait until their source is free to guess again */
-	struct loop_timer *retry;
+	unsigned int hashing;     /* requests with the workers */
+	struct list parked;       /* requests that wait for the store */
+	struct list soon;         /* requests that go on in the next turn */
+	struct list guesses;      /* requests that wait until their source is free to guess again */
+	struct loop_timer *retry; /* of the parked */
+	struct loop_timer *next;
 	struct loop_timer *sweep; /* the next password to expire */
 	bool sweeps_on; /* more have expired than were ended at once: no later time counts */
 	unsigned int under_way;
@@ -53,8 +54,20 @@ struct phc_cost service_cost(const struct service *service);
 /* Goes on with a request at its stage; ends it, with its charge. */
 void service_step(struct service *service, struct request *request);
 void service_finish(struct service *service, struct request *request, int result);
-/* Keeps a guess until another of its source has ended. */
-void service_wait_to_guess(struct service *service, struct request *request);
+
+/* wait.c */
+int wait_start(struct service *service);
+/* Ends all that wait. */
+void wait_stop(struct service *service);
+/* Steps it again in the next turn. */
+void wait_soon(struct service *service, struct request *request);
+/* Steps it again until the store is free; after LIMIT_BUSY_WAIT_MS it ends with -EBUSY. */
+void wait_for_store(struct service *service, struct request *request);
+/* Steps it again once the transaction of service->writer has ended. */
+void wait_for_writer(struct service *service, struct request *request);
+/* Keeps a guess until another of its source has ended; wakes the first one that waits for that. */
+void wait_to_guess(struct service *service, struct request *request);
+void wait_wake(struct service *service, const char *id, const struct request *ended);
 
 /* hash.c */
 /* Hashes request->secret into request->phc, or compares with it; the request's step is called again

@@ -19,7 +19,6 @@
 #include "service/penalty.h"
 #include "sparekey.h"
 
-#define RETRY_MS 5u
 #define REST_MS 3000u
 
 typedef int step_fn(struct service *service, struct request *request);
@@ -117,73 +116,21 @@ const char *service_remote(const struct request *request)
 	return request->in.remote != NULL ? request->in.remote : "";
 }
 
-/* In the next turn: a step called from here would be called from another's end. */
-static void go_on_later(struct service *service, struct request *request, uint64_t delay_ms)
-{
-	list_append(&service->parked, &request->link);
-	if (delay_ms == 0 || !loop_timer_is_set(service->retry)) {
-		loop_timer_set(service->retry, delay_ms);
-	}
-}
-
-void service_wait_to_guess(struct service *service, struct request *request)
-{
-	memcpy(request->waiting, request->password.id, sizeof(request->waiting) - 1);
-	request->waiting[PASSWORD_ID] = '\0';
-	request->is_woken = false;
-	list_append(&service->guesses, &request->link);
-}
-
-/* One for one: each that ends lets the first in that waits for the same source. Whoever is woken
- * and ends without a charge (refused, or right by then) wakes the next, so that none is left
- * behind. */
-static void wake_next(struct service *service, const char *id, const struct request *ended)
-{
-	list_each(link, &service->guesses) {
-		struct request *request = list_entry(link, struct request, link);
-
-		if (strcmp(request->waiting, id) == 0 &&
-		    penalties_same(service_remote(request), request->caller, service_remote(ended),
-		                   ended->caller)) {
-			list_unlink(link);
-			request->is_woken = true;
-			request->parked_until_ms = 0;
-			go_on_later(service, request, 0);
-			return;
-		}
-	}
-}
-
 /* The charge of a guess first: `done` may free the request. */
 void service_finish(struct service *service, struct request *request, int result)
 {
 	if (request->charged[0] != '\0') {
 		penalties_end(service->penalties, request->charged, service_remote(request),
 		              request->caller, request->is_wrong, service_now_ms(service));
-		wake_next(service, request->charged, request);
+		wait_wake(service, request->charged, request);
 	} else if (request->is_woken) {
-		wake_next(service, request->waiting, request);
+		wait_wake(service, request->waiting, request);
 	}
 	if (request->revocation != NULL) {
 		result = revocation_end(service, request, result);
 	}
 	service->under_way--;
 	request->done(request, result);
-}
-
-static void park(struct service *service, struct request *request)
-{
-	uint64_t now_ms = service_now_ms(service);
-
-	if (request->parked_until_ms == 0) {
-		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
-	}
-	if (now_ms >= request->parked_until_ms || service->stopping) {
-		service_finish(service, request,
-		               service_say(request, -EBUSY, "another process holds the store"));
-		return;
-	}
-	go_on_later(service, request, RETRY_MS);
 }
 
 /* The store's file was replaced, by a backup say, or is gone: what is there now counts from here
@@ -204,7 +151,7 @@ void service_step(struct service *service, struct request *request)
 	int result = 0;
 
 	if (service->writer != NULL && service->writer != request) {
-		go_on_later(service, request, RETRY_MS);
+		wait_for_writer(service, request);
 		return;
 	}
 	result = steps[request->operation](service, request);
@@ -212,32 +159,11 @@ void service_step(struct service *service, struct request *request)
 		result = step_anew(service, request);
 	}
 	if (result == STEP_MORE) {
-		go_on_later(service, request, 0);
+		wait_soon(service, request);
 	} else if (result == -EBUSY) {
-		park(service, request);
+		wait_for_store(service, request);
 	} else if (result != STEP_UNDER_WAY) {
 		service_finish(service, request, result);
-	}
-}
-
-/* Tries everything parked again; what is still busy parks itself anew. */
-static void retry_due(void *data)
-{
-	struct service *service = data;
-	struct list again;
-
-	list_start(&again);
-	while (!list_empty(&service->parked)) {
-		struct list *link = service->parked.next;
-
-		list_unlink(link);
-		list_append(&again, link);
-	}
-	while (!list_empty(&again)) {
-		struct list *link = again.next;
-
-		list_unlink(link);
-		service_step(service, list_entry(link, struct request, link));
 	}
 }
 
@@ -264,25 +190,10 @@ void service_submit(struct service *service, struct request *request)
 	}
 }
 
-static void end_all(struct service *service, struct list *requests)
-{
-	while (!list_empty(requests)) {
-		struct list *link = requests->next;
-
-		list_unlink(link);
-		service_finish(service, list_entry(link, struct request, link), -ECANCELED);
-	}
-}
-
 void service_stop(struct service *service)
 {
 	service->stopping = true;
-	if (service->writer != NULL) { /* what is undone meanwhile must not wait for it */
-		list_unlink(&service->writer->link);
-		service_finish(service, service->writer, -ECANCELED);
-	}
-	end_all(service, &service->guesses); /* first: an end may wake one of them */
-	end_all(service, &service->parked);
+	wait_stop(service);
 	hash_stop(service);
 }
 
@@ -309,7 +220,7 @@ void service_listen(struct service *service, const struct service_listener *list
 
 static int service_start(struct service *service)
 {
-	int result = loop_timer_new(service->loop, retry_due, service, &service->retry);
+	int result = wait_start(service);
 
 	if (result == 0) {
 		result = loop_timer_new(service->loop, sweep_due, service, &service->sweep);
@@ -342,8 +253,6 @@ int service_new(struct loop *loop, const struct settings *settings, struct store
 	service->settings = *settings;
 	service->store = store;
 	service->pool = pool;
-	list_start(&service->parked);
-	list_start(&service->guesses);
 	int result = service_start(service);
 
 	if (result < 0) {
@@ -366,6 +275,7 @@ struct service *service_free(struct service *service)
 	service->warm = warm_free(service->warm);
 	service->penalties = penalties_free(service->penalties);
 	service->retry = loop_timer_free(service->retry);
+	service->next = loop_timer_free(service->next);
 	service->sweep = loop_timer_free(service->sweep);
 	free(service);
 	return NULL;

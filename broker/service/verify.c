@@ -194,7 +194,7 @@ static int charge(struct service *service, struct request *request)
 		request->is_woken = false; /* its end will wake the next one */
 		return service_hash(service, request, true);
 	case PENALTY_WAIT:
-		service_wait_to_guess(service, request);
+		wait_to_guess(service, request);
 		return STEP_UNDER_WAY;
 	case PENALTY_REFUSED:
 		break;

@@ -272,7 +272,9 @@ class Penalties(LimitsTest):
             tell(f"{name}: {sum(one['answers'] for one in found) / took:.0f} guesses/s, {guesses} evaluated; {len(waited)} right "
                  f"ones: median {statistics.median(waited) * 1000:.1f} ms, longest {max(waited) * 1000:.1f} ms "
                  f"(without: {statistics.median(calm) * 1000:.1f} ms)")
-            self.assertLess(max(waited), statistics.median(calm) + 1)
+            # A hash takes some 20 ms; where other work makes it take longer, so does what waits for several.
+            slowness = max(1.0, statistics.median(calm) / 0.05)
+            self.assertLess(max(waited), statistics.median(calm) + slowness)
             self.assertLessEqual(guesses, 206 * self.allowed(took))
             self.assertFalse([one for one in found if one["dropped"]])
             broker.stop()
@@ -536,8 +538,10 @@ class Turns(LimitsTest):
                 with contextlib.suppress(BusError):
                     peer.verify_inline("hello", f"s{number}")
         calm = self.latencies(other, secret, 25)
+        # A list of ten takes a millisecond or two; on a machine with other work to do everything takes so much longer.
+        slowness = max(1.0, statistics.median(calm[0]) / 2)
         tell(f"without: list {statistics.median(calm[0]):.1f}, at most {max(calm[0]):.1f}; cold {statistics.median(calm[1]):.1f}, "
-             f"at most {max(calm[1]):.1f} ms")
+             f"at most {max(calm[1]):.1f} ms; the machine is {slowness:.1f} times as slow as a quiet one")
         for way, address, destination in (("bus", bus.address, NAME), ("socket", broker.peer_address, None)):
             for kind, calls in self.calls(secret, destination).items():
                 flood, = self.floods([Flood(address, calls, 60, destination is not None)])
@@ -548,9 +552,10 @@ class Turns(LimitsTest):
                      f"{statistics.median(found[1]):.1f}, at most {max(found[1]):.1f} ms")
                 self.assertGreater(answers, 0)
                 for number, most in enumerate((self.LIST_MS, self.COLD_MS)):
+                    most *= slowness
                     self.assertLess(statistics.median(found[number]), statistics.median(calm[number]) + most, (way, kind))
-                    # The machine's own noise is in the longest of either.
-                    self.assertLess(max(found[number]), max(calm[number]) + 3 * most, (way, kind))
+                    # The machine's own noise is in the longest ones of either.
+                    self.assertLess(sorted(found[number])[-3], max(calm[number]) + 3 * most, (way, kind))
         broker.stop()
 
     def test_nobody_on_the_bus_waits_for_anothers_secret(self):
@@ -756,64 +761,75 @@ class Growth(LimitsTest):
     def state(self, pid):
         return (len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")), status_kib(pid, "VmRSS"))
 
-    def batch(self, client, secrets, number):
-        """A thousand operations, sixty under way at a time: warm verifications, lists, lookups, refusals, makings, endings."""
-        sent = []
+    def mix(self, secrets, destination):
+        """Fifty calls: warm verifications, lists, lookups, refusals of every kind."""
+        wrong = wrong_secrets(secrets[0], 4)
+        properties = "org.freedesktop.DBus.Properties"
+        calls = [verify_call(secrets[at % len(secrets)], destination=destination) for at in range(25)]
+        calls += [call(PATH, MANAGER, "ListPasswords", "a{sv}", [options(limit=3)], destination)] * 5
+        calls += [call(PATH, MANAGER, "FindPassword", "sa{sv}", ["Phone 1", {}], destination)] * 5
+        calls += [verify_call("hello", f"s{at}", destination, remote=f"10.0.{at}.1") for at in range(5)]
+        calls += [verify_call(text, destination=destination, remote="192.0.2.1") for text in wrong]
+        calls += [call(PASSWORDS + "/00000", properties, "GetAll", "s", [PASSWORD], destination)] * 3
+        calls += [call(PATH, MANAGER, "ListEvents", "tua{sv}", [0, 3, {}], destination)]
+        calls += [call(PATH, "no.such.Interface", "Method", destination=destination)] * 2
+        return calls
 
-        def say(*arguments):
-            sent.append(client.send(*arguments))
-            if len(sent) == 50:
-                settle()
+    def batch(self, connection, calls, rounds):
+        """So many times all of them, on a connection that has authenticated."""
+        tail = b""
+        serial = 100
+        for _ in range(rounds):
+            found = {"answers": 0, "errors": {}}
+            for message in calls:
+                struct.pack_into("<I", message, 8, serial)
+                connection.socket.sendall(message)
+                serial += 1
+            while found["answers"] < len(calls):
+                data = connection.socket.recv(1 << 18)
+                self.assertTrue(data)
+                tail = Flood.count(tail + data, found)
+        return rounds * len(calls)
 
-        def settle():
-            for serial in sent:
-                client.wait(serial).close()
-            sent.clear()
-            client.signals.clear()
-
-        for at in range(1000):
-            kind = at % 50
-            if kind < 25:
-                say(PATH, VERIFIER, "Verify", "ssa{sv}", [secrets[at % len(secrets)], "imap", {}])
-            elif kind < 30:
-                say(PATH, MANAGER, "ListPasswords", "a{sv}", [options(limit=3)])
-            elif kind < 35:
-                say(PATH, MANAGER, "FindPassword", "sa{sv}", ["Phone 1", {}])
-            elif kind < 40:
-                say(PATH, VERIFIER, "Verify", "ssa{sv}", ["hello", f"s{at % 7}", options(remote=f"10.0.{at % 200}.1")])
-            elif kind < 44:
-                say(PATH, VERIFIER, "Verify", "ssa{sv}", [wrong_secret(secrets[0]), "imap", options(remote="192.0.2.1")])
-            elif kind < 47:
-                say(PASSWORDS + "/00000", "org.freedesktop.DBus.Properties", "GetAll", "s", [PASSWORD])
-            elif kind == 47:
-                say(PATH, MANAGER, "ListEvents", "tua{sv}", [0, 3, {}])
-            else:
-                say(PATH, "no.such.Interface", "Method")
-        settle()
-        paths = []
-        for at in range(4):
-            path, secret = client.create(f"{number} {at}")
+    def lives(self, client, number):
+        """Some are made, used and ended in between."""
+        made = [client.create(f"{number} {at}") for at in range(4)]
+        for path, secret in made:
             client.verify(secret)
-            paths.append(path)
-        for path in paths:
             client.revoke(path)
-        client.signals.clear()
-        return 1012
+        return 3 * len(made)
+
+    def with_a_journal(self, bus):
+        """SQLite keeps two megabytes of pages: a store that is read fills them before anything is measured."""
+        maker = self.start_broker()
+        self.addCleanup(maker.home.remove)
+        maker.connect().create("First")
+        maker.stop_keeping_files()
+        with contextlib.closing(sqlite3.connect(maker.store)) as database:
+            database.executemany("INSERT INTO event VALUES (?, 1, 'refused', '', '', 'imap', ?, '', 'unknown', 1, 0)",
+                                 [(number, f"10.0.{number % 256}.{number // 256}") for number in range(2, 30001)])
+            database.commit()
+        return self.start_broker(bus, home=maker.home)
 
     def test_p32_nothing_grows(self):
         bus = self.bus()
-        broker = self.start_broker(bus)
+        broker = self.with_a_journal(bus)
         owner = broker.connect()
+        self.assertEqual(sum(len(owner.events(before=before)) for before in range(1001, 30002, 1000)), 30000)
         secrets = [owner.create(f"Phone {number}")[1] for number in range(5)]
+
+        ways = ((bus.address, True, self.mix(secrets, NAME)), (broker.peer_address, False, self.mix(secrets, None)))
 
         def run(operations):
             done = 0
             for number in itertools.count():
                 if done >= operations:
                     return
-                address, on_bus = ((bus.address, True), (broker.peer_address, False))[number % 2]
+                address, on_bus, calls = ways[number % 2]
                 with Client(address, on_bus=on_bus, timeout=60) as client:
-                    done += self.batch(client, secrets, number)
+                    done += self.lives(client, number)
+                with Client(address, on_bus=on_bus, timeout=60) as client:
+                    done += self.batch(client, calls, 20)
 
         run(self.OPERATIONS // 10)
         time.sleep(0.3)

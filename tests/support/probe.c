@@ -401,6 +401,7 @@ static void take_back(void *data, int result, const struct sparekey_answer *answ
 	++*pair->calls;
 	sparekey_cancel(pair->sparekey, pair->other);
 	free(pair->other);
+	free(pair);
 }
 
 static int run_cancel_other(struct sparekey *sparekey, const char *timeout, const char *unused)

@@ -185,6 +185,19 @@ static void the_table_keeps_its_bound(void **state)
 	end(*state, "9x2hd", "198.51.100.1", false, START + 3 * PENALTY_SOURCES);
 }
 
+/* Who waits for whom: the source alone decides. */
+static void sources_are_the_same_or_not(void **state)
+{
+	(void)state;
+	assert_true(penalties_same("192.0.2.1", ":1.1", "192.0.2.250", ":1.2"));
+	assert_true(penalties_same("192.0.2.1", ":1.1", "::ffff:192.0.2.3", ":1.1"));
+	assert_true(penalties_same("2001:db8::1", "#1", "2001:db8::2", "#2"));
+	assert_true(penalties_same("", "#1", "no address", "#1"));
+	assert_false(penalties_same("192.0.2.1", ":1.1", "192.0.3.1", ":1.1"));
+	assert_false(penalties_same("", "#1", "", "#2"));
+	assert_false(penalties_same("192.0.2.1", "#1", "", "#1"));
+}
+
 /* An end without a charge, as of one that had to give way, changes nothing. */
 static void an_end_without_a_charge_is_nothing(void **state)
 {
@@ -229,6 +242,7 @@ int main(void)
 		TEST(an_ipv6_network_has_64_bits),
 		TEST(without_an_address_the_caller_counts),
 		TEST(the_table_keeps_its_bound),
+		TEST(sources_are_the_same_or_not),
 		TEST(an_end_without_a_charge_is_nothing),
 		TEST(without_memory_nothing_is_free),
 	};

@@ -23,7 +23,7 @@ unit_log := broker/base/log.c
 unit_phc := broker/crypto/phc.c
 unit_argon2id := broker/crypto/argon2id.c broker/crypto/phc.c protocol/secret.c
 UNIT_LDFLAGS_argon2id := -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise
-unit_random := broker/crypto/random.c
+unit_random := broker/crypto/random.c protocol/password.c protocol/secret.c
 UNIT_LDFLAGS_random := -Wl,--wrap=getrandom
 unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
