@@ -78,8 +78,8 @@ static struct link *worst(const struct door *door, uint64_t since_ms)
 
 static uint64_t patience_ms(const struct door *door)
 {
-	return door->unread > 3 * LIMIT_OUTGOING_ALL_BYTES ? LIMIT_UNREAD_AT_MOST_MS
-	                                                   : LIMIT_UNREAD_MS;
+	return door->unread > 3ul * LIMIT_OUTGOING_ALL_BYTES ? LIMIT_UNREAD_AT_MOST_MS
+	                                                     : LIMIT_UNREAD_MS;
 }
 
 static void drop(struct link *link)
@@ -129,7 +129,7 @@ bool backlog_admits(const struct call *call)
 	}
 	if (is_full(call->door) && is_large) {
 		return unread(call->origin) == 0 &&
-		       call->door->unread <= 2 * LIMIT_OUTGOING_ALL_BYTES;
+		       call->door->unread <= 2ul * LIMIT_OUTGOING_ALL_BYTES;
 	}
 	return !backlog_chokes(call->origin);
 }

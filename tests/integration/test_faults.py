@@ -216,7 +216,10 @@ class Starts(TestCase):
             broker = self.started(home, failing, bus)
             ended = broker.process.poll()
             if ended is None:
-                self.serve(broker, secret)
+                try:
+                    self.serve(broker, secret)
+                except TimedOut:
+                    raise AssertionError(f"{nth}: no answer after {failing.disarm()} failed\n{broker.log()}") from None
             name = failing.disarm()
             where = f"{nth}, {name}: {ended}\n{broker.log()}"
             if ended is None:

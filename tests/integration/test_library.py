@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
+# run-tests: alone
 """The client library, driven by a program that knows nothing but sparekey.h: every way to a broker, deadlines, use in a
 foreign main loop, news, forged replies (P15), a broker that lies, and building against what is installed."""
 import contextlib
