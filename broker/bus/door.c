@@ -23,6 +23,7 @@
 #define MESSAGE_FDS                                                                                \
 	253 /* with the default of 16 a message with more would cost us the connection */
 #define RECEIVED_FDS 512 /* unhandled, of one connection, before it is not read */
+#define MEMORY_MS 10u    /* until what was read is tried again for which there was no memory */
 #define GOODBYE_TURNS 100u
 #define GOODBYE_MS 10
 
@@ -54,10 +55,16 @@ static bool door_turn(void *data)
 		if (link->kind == LINK_SILENT) {
 			peer_check(link);
 		}
-		if (!backlog_chokes(link) &&
-		    dbus_connection_get_dispatch_status(link->connection) ==
-		            DBUS_DISPATCH_DATA_REMAINS) {
+		if (backlog_chokes(link)) {
+			continue;
+		}
+		DBusDispatchStatus status = dbus_connection_get_dispatch_status(link->connection);
+
+		if (status == DBUS_DISPATCH_DATA_REMAINS) {
 			remains = turn_link(link) || remains;
+		} else if (status ==
+		           DBUS_DISPATCH_NEED_MEMORY) { /* no descriptor tells of it again */
+			loop_timer_set(door->look, MEMORY_MS);
 		}
 	}
 	return caller_run(door) || remains;
