@@ -196,7 +196,7 @@ enum penalty penalties_charge(struct penalties *penalties, const char *id, const
 	if (source == NULL) {
 		source = place(penalties, now_ms);
 		if (source == NULL) {
-			return PENALTY_WAIT;
+			return PENALTY_NO_MEMORY;
 		}
 		*source = (struct source){ .since_ms = now_ms };
 		snprintf(source->id, sizeof(source->id), "%.5s", id);

@@ -27,8 +27,9 @@ struct penalties *penalties_free(struct penalties *penalties);
 
 enum penalty {
 	PENALTY_REFUSED = 0, /* in delay: nothing may be checked */
-	PENALTY_WAIT,     /* as many as are free are being checked: ask again when one has ended */
-	PENALTY_ADMITTED, /* charged, until penalties_end */
+	PENALTY_WAIT,      /* as many as are free are being checked: ask again when one has ended */
+	PENALTY_ADMITTED,  /* charged, until penalties_end */
+	PENALTY_NO_MEMORY, /* nothing may be checked, and nobody will wake who waits */
 };
 
 /* A guess at the password `id` by a source: the network of `remote` (an address: /24 or /64, IPv4

@@ -196,6 +196,8 @@ static int charge(struct service *service, struct request *request)
 	case PENALTY_WAIT:
 		wait_to_guess(service, request);
 		return STEP_UNDER_WAY;
+	case PENALTY_NO_MEMORY:
+		return -ENOMEM;
 	case PENALTY_REFUSED:
 		break;
 	}

@@ -214,7 +214,7 @@ static void without_memory_nothing_is_free(void **state)
 	char remote[32];
 
 	is_full = true;
-	assert_int_equal(charge(*state, ID, REMOTE, START), PENALTY_WAIT);
+	assert_int_equal(charge(*state, ID, REMOTE, START), PENALTY_NO_MEMORY);
 	is_full = false;
 	assert_true(guess(*state, REMOTE, START));
 	is_full = true;
