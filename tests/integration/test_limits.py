@@ -357,39 +357,34 @@ class Memory(LimitsTest):
 
         self.measured(1000, load)
 
+    @staticmethod
+    def connections(stack, broker, count):
+        """So many, one by one, that have not authenticated; `stack` closes them."""
+        for _ in range(count):
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            peer.settimeout(20)
+            peer.connect(broker.peer_address.partition("=")[2])
+            yield peer
+
     def test_a_thousand_silent_connections(self):
         """And whoever speaks comes in beside them."""
         def load(broker, secret):
-            address = broker.peer_address.partition("=")[2]
-            silent = []
-            for number in range(1000):
-                peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                peer.settimeout(20)
-                peer.connect(address)
-                silent.append(peer)
-                if number % 100 == 99:
-                    with Client(broker.peer_address, timeout=20) as client:
-                        client.verify(secret)
-            for peer in silent:
-                peer.close()
+            with contextlib.ExitStack() as stack:
+                for number, _ in enumerate(self.connections(stack, broker, 1000)):
+                    if number % 100 == 99:
+                        with Client(broker.peer_address, timeout=20) as client:
+                            client.verify(secret)
 
         self.measured(1, load)
 
     def test_half_a_greeting_a_thousand_times(self):
         def load(broker, secret):
-            address = broker.peer_address.partition("=")[2]
-            silent = []
-            for number in range(1000):
-                peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                peer.settimeout(20)
-                peer.connect(address)
-                with contextlib.suppress(OSError):
-                    peer.sendall(b"\0AUTH EXTERNAL " + b"3" * 10000)
-                silent.append(peer)
-            with Client(broker.peer_address, timeout=20) as client:
-                client.verify(secret)
-            for peer in silent:
-                peer.close()
+            with contextlib.ExitStack() as stack:
+                for peer in self.connections(stack, broker, 1000):
+                    with contextlib.suppress(OSError):
+                        peer.sendall(b"\0AUTH EXTERNAL " + b"3" * 10000)
+                with Client(broker.peer_address, timeout=20) as client:
+                    client.verify(secret)
 
         self.measured(1, load)
 
