@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "protocol/label.h"
 #include "protocol/limits.h"
 
 static const struct option verify_options[] = {
@@ -78,19 +77,12 @@ static int verify(struct cli *cli, const struct sparekey_secret *secret, const c
 
 static int read_verify_option(int letter, const char **ret_scope, struct sparekey_check *check)
 {
-	char room[BRIEF_BYTES];
-
 	switch (letter) {
 	case 's':
 		*ret_scope = optarg;
 		return 0;
 	case 'a':
-		check->account = optarg;
-		return account_check(optarg) == 0
-		               ? 0
-		               : say_error(EXIT_BAD_DATA,
-		                           "At most 255 bytes, without control characters.",
-		                           "not an account name: \"%s\"", brief(optarg, room));
+		return read_account(optarg, &check->account);
 	case 'r':
 		check->remote = optarg;
 		return 0;

@@ -82,6 +82,8 @@ struct option; /* getopt.h */
  * with ":" or "+:". `command`: whose help is pointed to, or NULL. */
 int next_option(int argc, char **argv, const char *letters, const struct option *options,
                 const char *command);
+/* The value of --account: 0 and `ret_account` points to it, or an exit code, said. */
+int read_account(const char *text, const char **ret_account);
 /* For a command without options; 0 or an exit code, said. */
 int no_more_options(int argc, char **argv, const char *letters);
 /* Moves global options to the front, wherever they stand before "--", so that "list --json" does

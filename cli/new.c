@@ -77,18 +77,11 @@ static int set_expiry(struct wanted *wanted, const char *text)
 
 static int read_option(struct wanted *wanted, int letter)
 {
-	char room[BRIEF_BYTES];
-
 	switch (letter) {
 	case 's':
 		return add_scope(wanted, optarg);
 	case 'a':
-		wanted->wish.account = optarg;
-		return account_check(optarg) == 0
-		               ? 0
-		               : say_error(EXIT_BAD_DATA,
-		                           "At most 255 bytes, without control characters.",
-		                           "not an account name: \"%s\"", brief(optarg, room));
+		return read_account(optarg, &wanted->wish.account);
 	case 'e':
 		return set_expiry(wanted, optarg);
 	case 'p':

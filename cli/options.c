@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "protocol/label.h"
 
 static int say_bad_option(int letter, char **argv, const char *command)
 {
@@ -37,6 +38,18 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 	int letter = getopt_long(argc, argv, letters, options, NULL);
 
 	return letter == '?' || letter == ':' ? say_bad_option(letter, argv, command) : letter;
+}
+
+int read_account(const char *text, const char **ret_account)
+{
+	char room[BRIEF_BYTES];
+
+	if (account_check(text) != 0) {
+		return say_error(EXIT_BAD_DATA, "At most 255 bytes, without control characters.",
+		                 "not an account name: \"%s\"", brief(text, room));
+	}
+	*ret_account = text;
+	return 0;
 }
 
 int no_more_options(int argc, char **argv, const char *letters)

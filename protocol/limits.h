@@ -24,9 +24,7 @@
 #define LIMIT_OUTGOING_BYTES 1048576u /* unread answers of a connection before its calls wait */
 #define LIMIT_OUTGOING_ALL_BYTES                                                                   \
 	3145728u /* unread answers of all connections before large ones wait */
-#define LIMIT_OUTGOING_LEFT_BYTES                                                                  \
-	65536u /* of a connection, before its calls wait, from then on                             \
-	        */
+#define LIMIT_OUTGOING_LEFT_BYTES 65536u /* of a connection before its calls wait, from then on */
 #define LIMIT_INCOMING_BUS_BYTES                                                                   \
 	1048576u /* unhandled messages of all callers on a bus before it is not read */
 #define LIMIT_INCOMING_BYTES 16384u  /* the same of a peer: many small ones take a multiple */
