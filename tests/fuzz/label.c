@@ -77,7 +77,7 @@ static void read_label(const char *text)
 	check_keys(label);
 }
 
-static void read_account(const char *text)
+static void try_account(const char *text)
 {
 	if (account_check(text) == 0) {
 		MUST(strlen(text) <= LIMIT_ACCOUNT_BYTES && is_harmless(text));
@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = copy_text(source.at, source.left);
 
 	read_label(text);
-	read_account(text);
+	try_account(text);
 	show(text, room);
 	cut(text, room / 2, room + sizeof(ELLIPSIS));
 	quote(text, room + 3);
