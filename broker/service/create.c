@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "crypto/random.h"
 #include "protocol/label.h"
 #include "service/internal.h"
@@ -108,28 +107,6 @@ static int insert(struct service *service, struct request *request)
 	return result;
 }
 
-static int remove_in_transaction(struct service *service, void *data)
-{
-	struct request *request = data;
-	int result = store_password_delete(service->store, request->password.id);
-
-	return result == 0 ? journal_append(service, "revoked", &request->password) : result;
-}
-
-/* A commit that failed may have been done all the same: if what ends SQLite's journal could not be
- * put on the disk, say. The caller is told that nothing was changed, so nothing may be. */
-static void take_back(struct service *service, struct request *request)
-{
-	struct store_password found;
-	int result = store_password_get(service->store, request->password.id, &found);
-
-	if (result == 0 && strcmp(found.hash, request->password.hash) == 0) {
-		result = service_revoke(service, remove_in_transaction, request);
-		log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=commit-failed",
-		          found.id, result);
-	}
-}
-
 static int commit(struct service *service, struct request *request)
 {
 	if (request->abandoned) {
@@ -143,9 +120,6 @@ static int commit(struct service *service, struct request *request)
 	}
 	if (result == 0) {
 		result = service_end(service, insert(service, request));
-		if (result < 0 && result != -EEXIST) {
-			take_back(service, request);
-		}
 	}
 	return result;
 }

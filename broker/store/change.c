@@ -99,7 +99,13 @@ int store_password_insert(struct store *store, const struct store_password *pass
 	if (result == 0) {
 		result = db_result(store->db, bind_insert(statement, password, &forms));
 	}
-	return result != 0 ? result : db_step(store, statement);
+	if (result == 0) {
+		result = db_step(store, statement);
+	}
+	if (result == 0) {
+		doubt_written(store, password);
+	}
+	return result;
 }
 
 static int bind_update(sqlite3_stmt *statement, const struct store_password *password,
@@ -139,6 +145,9 @@ int store_password_update(struct store *store, const struct store_password *pass
 	if (result == 0 && sqlite3_changes(store->db) == 0) {
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
+	if (result == 0) {
+		doubt_written(store, password);
+	}
 	return result;
 }
 
@@ -166,6 +175,9 @@ int store_password_delete(struct store *store, const char *id)
 	}
 	if (result == 0) {
 		result = delete_by_number(store, DB_PASSWORD_DELETE, number);
+	}
+	if (result == 0) {
+		doubt_deleted(store, id);
 	}
 	return result;
 }

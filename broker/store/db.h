@@ -68,6 +68,12 @@ struct recent {
 		*records[RECENT_RECORDS]; /* owned; id "": worth nothing, state 0: there was none */
 };
 
+/* The last of what this transaction has written, by which it is known again. */
+struct doubt {
+	struct store_password password; /* id "": none; state 0: deleted */
+	int64_t serial;                 /* of an event; 0: none */
+};
+
 struct store {
 	char *directory; /* owned, as named by the caller */
 	char *path;      /* owned, directory/sparekey.db */
@@ -80,6 +86,7 @@ struct store {
 	bool writing;          /* between begin and commit */
 	bool revoking;
 	struct recent recent;
+	struct doubt doubt;
 	int failed; /* why this transaction can only be rolled back */
 	char refusal[DB_REFUSAL_BYTES];
 };
@@ -187,6 +194,15 @@ bool recent_get(struct store *store, const char *id, struct store_password *ret_
                 int *ret_result);
 /* After reading: keeps the record, or, NULL, that there is none. */
 void recent_keep(struct store *store, const char *id, const struct store_password *password);
+
+/* doubt.c */
+void doubt_begin(struct store *store);
+void doubt_written(struct store *store, const struct store_password *password);
+void doubt_deleted(struct store *store, const char *id);
+void doubt_event(struct store *store, int64_t serial);
+/* After a commit that failed with `result`: 0 if it is done and on the disk all the same, else
+ * `result`. Opens the file anew. */
+int doubt_settle(struct store *store, int result);
 
 /* reserve.c */
 

@@ -41,8 +41,13 @@ int store_event_append(struct store *store, const struct store_event *event, int
 	if (result == 0) {
 		result = db_step(store, statement);
 	}
-	if (result == 0 && ret_serial != NULL) {
-		*ret_serial = sqlite3_last_insert_rowid(store->db);
+	if (result == 0) {
+		int64_t serial = sqlite3_last_insert_rowid(store->db);
+
+		doubt_event(store, serial);
+		if (ret_serial != NULL) {
+			*ret_serial = serial;
+		}
 	}
 	return result;
 }

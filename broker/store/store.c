@@ -132,6 +132,7 @@ int store_begin(struct store *store)
 	}
 	store->writing = true;
 	store->failed = 0;
+	doubt_begin(store);
 	result = schema_recheck(store);
 	if (result != 0) {
 		store_rollback(store);
@@ -161,15 +162,20 @@ int store_commit(struct store *store)
 	bool revoking = store->revoking;
 	int result = db_ready_to_write(store);
 
-	if (result == 0) {
-		result = db_run(store, DB_COMMIT);
-	}
 	if (result != 0) {
 		store_rollback(store);
 		return result;
 	}
+	result = db_run(store, DB_COMMIT);
+	if (result != 0) {
+		store_rollback(store);
+		result = doubt_settle(store, result);
+	}
 	store->writing = false;
 	store->revoking = false;
+	if (result != 0) {
+		return result;
+	}
 	/* What was written to a file that has just been replaced is not acknowledged. */
 	result = db_ready(store);
 	if (result == 0 && !revoking) {
