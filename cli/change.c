@@ -77,18 +77,18 @@ int rename_command(struct cli *cli, int argc, char **argv)
  * there. */
 static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 {
-	char plain[LIMIT_SCOPE_BYTES + 1];
-	char room[BRIEF_BYTES];
+	char plain[SPAREKEY_SCOPE_SIZE];
 	bool has_sign = word[0] == '+' || word[0] == '-';
+	int code = 0;
 
 	if (strcmp(word, "any") == 0) {
 		*set = (struct scope_set){ 0 };
 		*is_fresh = false;
 		return 0;
 	}
-	if (scope_read(word + (has_sign ? 1 : 0), plain) != 0) {
-		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
-		                 "not a scope: \"%s\"", brief(word, room));
+	code = read_scope(word + (has_sign ? 1 : 0), word, plain);
+	if (code != 0) {
+		return code;
 	}
 	if (!has_sign && *is_fresh) {
 		*set = (struct scope_set){ 0 };

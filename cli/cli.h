@@ -84,6 +84,8 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
                 const char *command);
 /* The value of --account: 0 and `ret_account` points to it, or an exit code, said. */
 int read_account(const char *text, const char **ret_account);
+/* A scope by its plain name; `word` is what the user gave. 0 or an exit code, said. */
+int read_scope(const char *text, const char *word, char ret_scope[static SPAREKEY_SCOPE_SIZE]);
 /* For a command without options; 0 or an exit code, said. */
 int no_more_options(int argc, char **argv, const char *letters);
 /* Moves global options to the front, wherever they stand before "--", so that "list --json" does

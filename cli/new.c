@@ -16,7 +16,6 @@
 
 #include "cli.h"
 #include "protocol/label.h"
-#include "protocol/scope.h"
 
 struct made {
 	struct sparekey_password password;
@@ -42,12 +41,11 @@ static const struct option options[] = {
 
 static int add_scope(struct wanted *wanted, const char *scope)
 {
-	char plain[LIMIT_SCOPE_BYTES + 1];
-	char room[BRIEF_BYTES];
+	char plain[SPAREKEY_SCOPE_SIZE];
+	int code = read_scope(scope, scope, plain);
 
-	if (scope_read(scope, plain) != 0) {
-		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
-		                 "not a scope: \"%s\"", brief(scope, room));
+	if (code != 0) {
+		return code;
 	}
 	if (wanted->wish.scopes_count == SPAREKEY_SCOPES_MAX) {
 		return say_error(EXIT_BAD_DATA, NULL, "more than 64 scopes");
@@ -198,6 +196,12 @@ static int make_one(struct cli *cli, struct wanted *wanted, unsigned int index)
 		memcpy(id, made->password.id, sizeof(id));
 		result = sparekey_get(cli->sparekey, id, &made->password);
 		memcpy(made->password.id, id, sizeof(id));
+	}
+	/* The answer was lost, not the question. */
+	if (made->secret != NULL && !made->is_live &&
+	    (result == SPAREKEY_NO_BROKER || result == -ENOMEM)) {
+		return say_result_with(cli, result,
+		                       "It may have been made all the same. To see: sparekey list");
 	}
 	return say_result(cli, result);
 }

@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "protocol/label.h"
+#include "protocol/scope.h"
 
 static int say_bad_option(int letter, char **argv, const char *command)
 {
@@ -49,6 +50,17 @@ int read_account(const char *text, const char **ret_account)
 		                 "not an account name: \"%s\"", brief(text, room));
 	}
 	*ret_account = text;
+	return 0;
+}
+
+int read_scope(const char *text, const char *word, char ret_scope[static SPAREKEY_SCOPE_SIZE])
+{
+	char room[BRIEF_BYTES];
+
+	if (scope_read(text, ret_scope) != 0) {
+		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
+		                 "not a scope: \"%s\"", brief(word, room));
+	}
 	return 0;
 }
 

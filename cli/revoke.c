@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "protocol/scope.h"
 
 struct wanted {
 	bool all;
@@ -17,7 +16,7 @@ struct wanted {
 	bool force;
 	bool has_filter;
 	struct sparekey_filter filter;
-	char scope[LIMIT_SCOPE_BYTES + 1];
+	char scope[SPAREKEY_SCOPE_SIZE];
 };
 
 static const struct option options[] = {
@@ -44,8 +43,6 @@ static int read_span(struct wanted *wanted, const char *text)
 
 static int read_option(struct wanted *wanted, int letter)
 {
-	char room[BRIEF_BYTES];
-
 	switch (letter) {
 	case 'A':
 		wanted->all = true;
@@ -56,11 +53,7 @@ static int read_option(struct wanted *wanted, int letter)
 	case 's':
 		wanted->has_filter = true;
 		wanted->filter.scope = wanted->scope;
-		return scope_read(optarg, wanted->scope) == 0
-		               ? 0
-		               : say_error(EXIT_BAD_DATA,
-		                           "Scopes are names such as imap, smtp, caldav.",
-		                           "not a scope: \"%s\"", brief(optarg, room));
+		return read_scope(optarg, optarg, wanted->scope);
 	case 'n':
 		wanted->dry_run = true;
 		return 0;

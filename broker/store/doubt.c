@@ -5,9 +5,9 @@
  * If the very last step fails, which ends the journal, everything may be in its place all the same:
  * the caller would be told that nothing was changed, although it was. So the file is opened anew,
  * which rolls back what is not whole, and asked whether it holds the last record and the last event
- * of the transaction. If it does, it is done, but the disk may still have the journal that undoes it:
- * one more commit ends that. Refused: believing the file's change counter, which another process
- * that has rolled ours back raises to the same number.
+ * of the transaction. If it does, it is done, but the disk may still have the journal that undoes
+ * it: one more commit ends that. Refused: believing the file's change counter, which another
+ * process that has rolled ours back raises to the same number.
  */
 #include <string.h>
 

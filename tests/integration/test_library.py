@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import (make_activatable, BUILD, MANAGER, NAME, PASSWORDS, PATH, PROPERTIES, ROOT, SANITIZER,  # noqa: E402
                      SANITIZER_REPORTS, Broker, Bus, BusError, Client, Connection, Disconnected, Home, TestCase, TimedOut,
-                     Variant, start, wait_until, wrong_secret)
+                     Variant, run_tool, start, wait_until, wrong_secret)
 from rawdbus import (DESTINATION, ERROR, ERROR_NAME, INTERFACE, MEMBER, METHOD_RETURN, PATH as PATH_FIELD, REPLY_SERIAL,
                      SIGNAL, SIGNATURE, UNIX_FDS, frame, marshal)  # noqa: E402
 
@@ -853,6 +853,21 @@ class Liars(LibraryTest):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         self.assertEqual(line.split()[::2], ["0", "private"], line)
+
+
+class LostAnswers(LibraryTest):
+    def test_the_tool_says_that_it_may_have_been_made(self):
+        def answer(connection, message):
+            if message.member != "FindPassword":
+                return "hang up"
+            reply_error(connection, message, "org.freedesktop.DBus.Error.UnknownObject")
+            return None
+
+        liar = Server(answer)
+        self.addCleanup(liar.close)
+        done = run_tool(self.home(), "--address", liar.address, "new", "-p", "Phone")
+        self.assertEqual((done.returncode, done.stdout), (69, ""), done)
+        self.assertIn("It may have been made all the same. To see: sparekey list", done.stderr)
 
 
 class Strangers(unittest.TestCase):
