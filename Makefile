@@ -46,16 +46,24 @@ CLI := $(wildcard cli/*.c)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-all: $(BUILD)/sparekeyd $(BUILD)/sparekey $(BUILD)/libsparekey.so
+# Installed as they are once the directories stand in them.
+GENERATED := $(addprefix $(BUILD)/,libsparekey.pc org.sparekey.Broker1.service sparekeyd.service sparekeyd.8 sparekey.conf)
+
+all: $(BUILD)/sparekeyd $(BUILD)/sparekey $(BUILD)/libsparekey.so $(GENERATED)
 
 # What everything was built with. Another prefix, compiler or flag makes all of it anew, so that no `make install` can put
 # programs in place that look for each other somewhere else.
 quoted = '$(subst ','\'',$(1))'
 CONFIGURATION = $(strip $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS))
-built_with := $(file <$(BUILD)/configuration)
-$(BUILD)/configuration: $(if $(subst $(CONFIGURATION),,$(built_with))$(subst $(built_with),,$(CONFIGURATION)),FORCE)
+# The same for the directories that stand in no program.
+PLACES = $(strip $(foreach d,$(DIRECTORIES),$($(d))))
+unlike = $(subst $(1),,$(2))$(subst $(2),,$(1))
+$(BUILD)/configuration: $(if $(call unlike,$(CONFIGURATION),$(file <$(BUILD)/configuration)),FORCE)
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quoted,$(CONFIGURATION)) > $@
+$(BUILD)/places: $(if $(call unlike,$(PLACES),$(file <$(BUILD)/places)),FORCE)
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(PLACES)) > $@
 FORCE:
 
 # The interface XML, embedded for Introspect.
@@ -261,20 +269,19 @@ judged: $(call objects,$(JUDGED))
 
 # Installation. DESTDIR is put before every path, and stands in none. What the installer's umask hides others could not run;
 # directories that exist keep their modes.
-$(BUILD)/%: dbus/%.in $(BUILD)/configuration
-	sed 's|@bindir@|$(bindir)|g' $< > $@
-$(BUILD)/libsparekey.pc: client/libsparekey.pc.in $(BUILD)/configuration
-	sed 's|@prefix@|$(prefix)|g; s|@libdir@|$(libdir)|g; s|@includedir@|$(includedir)|g; s|@version@|$(VERSION)|g' $< > $@
-$(BUILD)/sparekeyd.8: man/sparekeyd.8 $(BUILD)/configuration
-	sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
-$(BUILD)/sparekey.conf: docs/sparekey.conf $(BUILD)/configuration
-	sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
+$(BUILD)/%: dbus/%.in $(BUILD)/places
+	@echo "  GEN $@"; sed 's|@bindir@|$(bindir)|g' $< > $@
+$(BUILD)/libsparekey.pc: client/libsparekey.pc.in $(BUILD)/places
+	@echo "  GEN $@"; sed 's|@prefix@|$(prefix)|g; s|@libdir@|$(libdir)|g; s|@includedir@|$(includedir)|g; s|@version@|$(VERSION)|g' $< > $@
+$(BUILD)/sparekeyd.8: man/sparekeyd.8 $(BUILD)/places
+	@echo "  GEN $@"; sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
+$(BUILD)/sparekey.conf: docs/sparekey.conf $(BUILD)/places
+	@echo "  GEN $@"; sed 's|/etc/sparekey/|$(sysconfdir)/sparekey/|g' $< > $@
 
-GENERATED := $(addprefix $(BUILD)/,libsparekey.pc org.sparekey.Broker1.service sparekeyd.service sparekeyd.8 sparekey.conf)
 DOCS := README.md LICENSE docs/THREATS.md $(BUILD)/sparekey.conf
 to = $(call quoted,$(DESTDIR)$(1))
 
-install: all $(GENERATED)
+install: all
 	umask 022 && mkdir -p $(call to,$(bindir)) $(call to,$(libdir)) $(call to,$(includedir)) $(call to,$(pkgconfigdir)) $(call to,$(dbusdir)/interfaces) $(call to,$(dbusdir)/services) \
 		$(call to,$(systemduserunitdir)) $(call to,$(docdir)) $(call to,$(mandir)/man1) $(call to,$(mandir)/man3) \
 		$(call to,$(mandir)/man8)

@@ -245,12 +245,15 @@ class Building(Copy):
 
     def test_every_directory_can_be_chosen(self):
         stage = self.stage("chosen")
+        self.make("install", "prefix=/usr", f"DESTDIR={self.stage('first')}")  # what stands built is of other places
         places = {"libdir": "/l", "includedir": "/i", "pkgconfigdir": "/k", "datadir": "/d", "mandir": "/m", "dbusdir": "/u", "systemduserunitdir": "/y", "docdir": "/o",
                   "pamdir": "/p"}
         chosen = ["prefix=/usr", f"DESTDIR={stage}", *(f"{name}={place}" for name, place in places.items())]
         self.make("install", *chosen)
         self.assertEqual(sorted(os.listdir(stage)), ["i", "k", "l", "m", "o", "u", "usr", "y"])
         self.assertEqual(os.listdir(f"{stage}/usr"), ["bin"])
+        with open(f"{stage}/k/libsparekey.pc", encoding="utf-8") as file:
+            self.assertIn("libdir=/l\nincludedir=/i\n", file.read())
         # Another package's file in a directory of ours is not ours to take away.
         for place in ("o", "usr/bin"):
             with open(f"{stage}/{place}/foreign", "w", encoding="utf-8"):
