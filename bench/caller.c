@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the broker: one kept peer-to-peer connection, one blocking call after the other.
+ * A client of the broker: one kept connection, one blocking call after the other. Peer to peer, or,
+ * with a name, to its owner on a bus.
  *
- *   caller ADDRESS, then lines of
+ *   caller ADDRESS [NAME], then lines of
  *   ping N                  empty Peer.Ping
  *   ping-pipe SECRET N      Ping with the arguments of pipe, which it ignores
  *   ping-text SECRET N      Ping with the arguments of text
@@ -31,12 +32,14 @@
 
 enum carry { CARRY_NOTHING, CARRY_PIPE, CARRY_TEXT };
 
+static const char *destination; /* on a bus; NULL: peer to peer */
+
 static DBusConnection *connect_to(const char *address)
 {
 	DBusError error = DBUS_ERROR_INIT;
 	DBusConnection *connection = dbus_connection_open_private(address, &error);
 
-	if (connection == NULL) {
+	if (connection == NULL || (destination != NULL && !dbus_bus_register(connection, &error))) {
 		give_up(error.message);
 	}
 	return connection;
@@ -44,7 +47,7 @@ static DBusConnection *connect_to(const char *address)
 
 static DBusMessage *new_call(const char *path, const char *interface, const char *member)
 {
-	DBusMessage *call = dbus_message_new_method_call(NULL, path, interface, member);
+	DBusMessage *call = dbus_message_new_method_call(destination, path, interface, member);
 
 	if (call == NULL) {
 		give_up("out of memory");
@@ -221,9 +224,10 @@ int main(int argc, char **argv)
 	char line[512];
 	const char *word[COMMAND_WORDS];
 
-	if (argc != 2) {
-		give_up("caller ADDRESS");
+	if (argc < 2 || argc > 3) {
+		give_up("caller ADDRESS [NAME]");
 	}
+	destination = argv[2];
 	DBusConnection *connection = connect_to(argv[1]);
 	DBusConnection *other = connect_to(argv[1]);
 
