@@ -232,7 +232,7 @@ check-all:
 	@rm -f build/totals.json
 	-@$(SUBMAKE) $(ALL) $(WERROR) suites && { \
 		$(SUBMAKE) $(ALL) $(WERROR) run-checks $(call or_failed,checks); \
-		$(SUBMAKE) $(ALL) $(WERROR) TOO_SLOW="store_fault store_damage store_power store_hostile" run-valgrind \
+		$(SUBMAKE) $(ALL) $(WERROR) TOO_SLOW="random store_fault store_damage store_power store_hostile" run-valgrind \
 			$(call or_failed,valgrind); \
 		$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang -j$(JOBS) all units && \
 			$(SUBMAKE) $(ALL) $(WERROR) CC=clang BUILD=build/clang run-units $(call or_failed,clang); \

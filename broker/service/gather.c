@@ -33,7 +33,9 @@ static void flush_due(void *data)
 {
 	struct gather *gather = data;
 
-	gather_flush(gather);
+	if (gather_flush(gather) == 0 && gather->service->under_way == 0) {
+		store_rest(gather->service->store); /* a moment of quiet after uses */
+	}
 }
 
 int gather_new(struct service *service, struct gather **ret_gather)

@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,14 @@ static int ready_to_begin(struct store *store)
 	}
 	/* BEGIN EXCLUSIVE would quietly begin a reading transaction. */
 	return sqlite3_db_readonly(store->db, "main") == 0 ? 0 : -EROFS;
+}
+
+void store_rest(struct store *store)
+{
+	if (store->db != NULL && !store->writing && store->walks == 0) {
+		(void)sqlite3_db_release_memory(store->db);
+		(void)malloc_trim(0);
+	}
 }
 
 int store_begin(struct store *store)

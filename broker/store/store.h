@@ -96,6 +96,9 @@ int store_open(struct store *store);
  * place. */
 int store_make(struct store *store);
 
+/* Gives back what memory the file's pages took; the next question reads them again. */
+void store_rest(struct store *store);
+
 /* One transaction for everything that writes: begin takes the lock at once (BEGIN EXCLUSIVE), so
  * that -EBUSY comes here and never from commit. After any failure in between: rollback. store_begin
  * does not make a store. */
