@@ -319,6 +319,10 @@ static int too_late(struct sparekey *sparekey)
 		return client_fail(sparekey, SPAREKEY_NO_BROKER,
 		                   "the broker gave no answer in time");
 	}
+	if (sparekey->stage == REACH_CLEARING) {
+		return client_fail(sparekey, SPAREKEY_NO_BROKER,
+		                   "the broker that was started before has not ended in time");
+	}
 	return client_fail(sparekey, SPAREKEY_NO_BROKER, "no answer in time at \"%.900s\"",
 	                   sparekey->way_text);
 }

@@ -15,6 +15,7 @@
 #define ERROR_BYTES 1400u
 #define WAY_BYTES 1024u
 #define WAY_MS 5000u /* to connect and authenticate by one way */
+#define RETRY_MS 20u /* between two looks at what is gone through by timer */
 
 /* How far the way to a broker has been gone. */
 enum reach_stage {
@@ -25,6 +26,8 @@ enum reach_stage {
 	REACH_GREETING,   /* Hello or Ping is sent */
 	REACH_STARTING,   /* the bus is asked to start the broker */
 	REACH_NAMING,     /* the bus is asked who owns its name */
+	REACH_CLEARING,   /* an earlier broker of our own is still ending: looked at by timer */
+	REACH_HEARING,    /* ours has failed: what it says last and how it ends, likewise */
 	REACH_UP,
 };
 
@@ -79,7 +82,7 @@ struct sparekey {
 	uint32_t socket_events; /* of it in epoll */
 	DBusWatch *watches[WATCHES];
 	uint64_t way_until_ms;  /* this way is given up then */
-	uint64_t retry_ms;      /* REACH_CONNECTING: the next attempt */
+	uint64_t retry_ms;      /* REACH_CONNECTING, _CLEARING, _HEARING: the next attempt */
 	dbus_uint32_t question; /* serial of Hello, Ping, StartServiceByName, GetNameOwner */
 	bool is_bus;
 	bool is_refused;     /* a broker that is there will not have us */
@@ -90,9 +93,14 @@ struct sparekey {
 	char error[ERROR_BYTES];
 	int failure; /* why no way worked; SPAREKEY_NO_BROKER, SPAREKEY_STORAGE_FAILED */
 
-	pid_t broker;        /* started for this handle alone; 0: none */
-	int broker_errors;   /* the read end of its stderr; -1 */
-	char directory[200]; /* of its socket; "": none */
+	pid_t broker;            /* started for this handle alone; 0: none */
+	int broker_errors;       /* the read end of its stderr; -1 */
+	int broker_status;       /* how it ended, as wait(2) has it; -1: not known */
+	uint64_t broker_kill_ms; /* it was asked to end, and is killed then; UINT64_MAX: it was not
+	                          */
+	uint64_t broker_hush_ms; /* if it says nothing up to then it has said all */
+	char broker_words[2048]; /* what it said last */
+	char directory[200];     /* of its socket; "": none */
 
 	sparekey_news_fn *told;
 	void *told_data;
@@ -126,6 +134,8 @@ void reach_step(struct sparekey *sparekey);
 bool reach_answered(struct sparekey *sparekey, DBusMessage *message);
 /* The connection is gone. */
 void reach_lost(struct sparekey *sparekey);
+/* At that stage, which is looked at again by timer. */
+void reach_linger(struct sparekey *sparekey, enum reach_stage stage);
 /* When it must be called again without anything happening; UINT64_MAX: never. */
 uint64_t reach_due_ms(const struct sparekey *sparekey);
 
@@ -161,12 +171,20 @@ void news_connected(const struct sparekey *sparekey);
 void news_lost(const struct sparekey *sparekey);
 
 /* private.c: a broker for this handle alone. */
-/* Starts it; its address. SPAREKEY_NO_BROKER (said), -errno. */
+/* Starts it, when the one before it is over; its address. SPAREKEY_NO_BROKER (said), -errno. */
 int private_start(struct sparekey *sparekey, char *ret_address, size_t size);
-/* Why it ended before it was reached: says and returns it. */
-int private_why(struct sparekey *sparekey);
-/* Ends it; waits for that only if told to: else it is waited for when the next one starts. */
-void private_stop(struct sparekey *sparekey, bool wait);
+
+/* ending.c: its end. Only ending_wait waits. */
+/* Asks it to end, and takes away its socket. */
+void private_stop(struct sparekey *sparekey);
+/* Whether the one that was asked to end is no more; past its time it is made to. */
+bool ending_is_over(struct sparekey *sparekey);
+/* Waits until it is, for a bounded time. */
+void ending_wait(struct sparekey *sparekey);
+/* It has failed: the stage is REACH_HEARING, until ending_hear, called by timer, has heard all it
+ * says, or its end: then it is said why, and the way is over. */
+void ending_begin(struct sparekey *sparekey);
+void ending_hear(struct sparekey *sparekey);
 
 /* blocking.c: makes a request and waits for its end; `take` gets the answer of a success. */
 int client_run(struct sparekey *sparekey, const struct sparekey_request *request,

@@ -102,6 +102,7 @@ int sparekey_new(const char *address, unsigned int flags, struct sparekey **ret_
 	sparekey->timer_fd = -1;
 	sparekey->socket_fd = -1;
 	sparekey->broker_errors = -1;
+	sparekey->broker_kill_ms = UINT64_MAX;
 	if (result == 0) {
 		result = open_descriptors(sparekey);
 	}
@@ -137,7 +138,8 @@ struct sparekey *sparekey_free(struct sparekey *sparekey)
 	}
 	call_free_all(sparekey);
 	socket_close(sparekey);
-	private_stop(sparekey, true);
+	private_stop(sparekey);
+	ending_wait(sparekey);
 	if (sparekey->timer_fd >= 0) {
 		close(sparekey->timer_fd);
 	}

@@ -1,35 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A broker for one handle, where there is no bus and no broker: started with a listening socket
- * handed over as systemd does (sd_listen_fds(3)), ended with the handle. The caller's thread. The
- * socket lies in a fresh directory of ours alone. The child gets that socket and a pipe for its
- * errors, nothing else of the caller's descriptors.
+ * handed over as systemd does (sd_listen_fds(3)), ended with the handle (ending.c). The caller's
+ * thread. The socket lies in a fresh directory of ours alone. The child gets that socket and a pipe
+ * for its errors, nothing else of the caller's descriptors.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/client.h"
 
 #define HANDED_FD 3
-#define ENDING_MS 3000
-#define FAILING_MS 200
-#define FAILING_READS 100u
-#define FAILED_MS 1000
-#define EXIT_STORE 74 /* sparekeyd(8), EXIT STATUS */
-#define EXIT_SETTINGS 78
 
 /* A program in a directory that others can write to may be anybody's. */
 static bool is_safe(const char *directory, const char *path)
@@ -235,6 +225,7 @@ static int start(struct sparekey *sparekey, int fd, const char *program)
 		return result;
 	}
 	sparekey->broker_errors = errors[0];
+	sparekey->broker_status = -1;
 	return 0;
 }
 
@@ -244,13 +235,12 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 	int result = 0;
 	int fd = -1;
 
-	private_stop(sparekey, true); /* an earlier one that may still be ending */
 	if (getauxval(AT_SECURE) != 0) {
 		return -EPERM; /* with rights its caller has not, nothing is started */
 	}
 	fd = make_socket(sparekey);
 	if (fd < 0) {
-		private_stop(sparekey, true);
+		private_stop(sparekey);
 		return fd;
 	}
 	broker_path(program, sizeof(program));
@@ -260,139 +250,9 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 	}
 	close(fd);
 	if (result < 0) {
-		private_stop(sparekey, true);
+		private_stop(sparekey);
 		return result;
 	}
 	snprintf(ret_address, size, "unix:path=%s/s", sparekey->directory);
 	return 0;
-}
-
-/* Waits until it has ended or said all it will, for a moment: it is ending by then. Its last words
- * count: where there is no room for all, the first go. */
-static size_t read_errors(const struct sparekey *sparekey, char *ret_text, size_t size,
-                          bool *ret_is_ending)
-{
-	struct pollfd said = { .fd = sparekey->broker_errors, .events = POLLIN };
-	size_t length = 0;
-
-	for (unsigned int i = 0; i < FAILING_READS && poll(&said, 1, FAILING_MS) > 0; i++) {
-		if (length > size / 2) {
-			length -= size / 2;
-			memmove(ret_text, ret_text + size / 2, length);
-		}
-		ssize_t count = read(sparekey->broker_errors, ret_text + length, size - 1 - length);
-
-		if (count <= 0) {
-			*ret_is_ending = true;
-			break;
-		}
-		length += (size_t)count;
-	}
-	ret_text[length] = '\0';
-	return length;
-}
-
-/* The last line it logged, without its own name before it. */
-static const char *last_line(char *text)
-{
-	size_t length = strlen(text);
-	char *line = NULL;
-
-	while (length > 0 && text[length - 1] == '\n') {
-		text[--length] = '\0';
-	}
-	line = strrchr(text, '\n');
-	line = line != NULL ? line + 1 : text;
-	return strncmp(line, "sparekeyd: ", strlen("sparekeyd: ")) == 0
-	               ? line + strlen("sparekeyd: ")
-	               : line;
-}
-
-/* How it ended; 0 if it goes on, or the caller reaps its children by itself. What it speaks by is
- * closed before it can be waited for, so one that is ending is given a moment. */
-static int end_status(struct sparekey *sparekey, bool is_ending)
-{
-	struct pollfd end = { .fd = is_ending ? pidfd_open(sparekey->broker, 0) : -1,
-		              .events = POLLIN };
-	int status = 0;
-
-	if (end.fd >= 0) {
-		poll(&end, 1, FAILED_MS);
-		close(end.fd);
-	}
-	if (waitpid(sparekey->broker, &status, WNOHANG) == sparekey->broker) {
-		sparekey->broker = 0;
-	}
-	return status;
-}
-
-int private_why(struct sparekey *sparekey)
-{
-	char text[2048];
-	bool is_ending = false;
-	bool has_said = sparekey->broker_errors >= 0 &&
-	                read_errors(sparekey, text, sizeof(text), &is_ending) > 0;
-	int status = sparekey->broker > 0 ? end_status(sparekey, is_ending) : 0;
-
-	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
-	            has_said ? ": " : "", has_said ? last_line(text) : "");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORE) {
-		return SPAREKEY_STORAGE_FAILED;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SETTINGS ? SPAREKEY_BAD_SETTINGS
-	                                                                 : SPAREKEY_NO_BROKER;
-}
-
-/* Whether it has ended, or the caller reaps its children by itself: then its number may be
- * another's. */
-static bool has_ended(pid_t broker)
-{
-	return waitpid(broker, NULL, WNOHANG) != 0;
-}
-
-/* Asks it to end; waits for that, for a bounded time, before it is made to. */
-static void end_broker(pid_t broker)
-{
-	static const struct timespec pause = { 0, 10000000 };
-
-	for (unsigned int waited = 0; waited < ENDING_MS / 10; waited++) {
-		if (has_ended(broker)) {
-			return;
-		}
-		nanosleep(&pause, NULL);
-	}
-	kill(broker, SIGKILL);
-	waitpid(broker, NULL, 0);
-}
-
-static void stop_broker(struct sparekey *sparekey, bool wait)
-{
-	if (has_ended(sparekey->broker)) {
-		sparekey->broker = 0;
-		return;
-	}
-	kill(sparekey->broker, SIGTERM);
-	if (wait) {
-		end_broker(sparekey->broker);
-		sparekey->broker = 0;
-	}
-}
-
-void private_stop(struct sparekey *sparekey, bool wait)
-{
-	char path[220];
-
-	if (sparekey->broker > 0) {
-		stop_broker(sparekey, wait);
-	}
-	if (sparekey->broker_errors >= 0) {
-		close(sparekey->broker_errors);
-		sparekey->broker_errors = -1;
-	}
-	if (sparekey->directory[0] != '\0') {
-		snprintf(path, sizeof(path), "%s/s", sparekey->directory);
-		unlink(path);
-		rmdir(sparekey->directory);
-		sparekey->directory[0] = '\0';
-	}
 }

@@ -17,12 +17,16 @@
 #include "protocol/error.h"
 #include "protocol/names.h"
 
-#define RETRY_MS 20u
-
 /* Beside a broker that is there and has had enough of us none is started. */
 static bool may_start(const struct sparekey *sparekey)
 {
 	return (sparekey->flags & SPAREKEY_NO_PRIVATE_BROKER) == 0 && !sparekey->is_refused;
+}
+
+void reach_linger(struct sparekey *sparekey, enum reach_stage stage)
+{
+	sparekey->stage = stage;
+	sparekey->retry_ms = client_now_ms() + RETRY_MS;
 }
 
 /* The current way has led nowhere: the next one is to be tried. */
@@ -43,9 +47,8 @@ static void next_way(struct sparekey *sparekey)
 		sparekey->way = may_start(sparekey) ? WAY_PRIVATE : WAY_NONE;
 		break;
 	case WAY_PRIVATE:
-		sparekey->failure = private_why(sparekey);
-		sparekey->way = WAY_NONE;
-		break;
+		ending_begin(sparekey);
+		return;
 	case WAY_ADDRESS:
 	case WAY_NONE:
 		sparekey->way = WAY_NONE;
@@ -74,8 +77,7 @@ static void connected(struct sparekey *sparekey, int result)
 	if (result == 0) {
 		sparekey->stage = REACH_PROVING;
 	} else if (result == -EAGAIN) {
-		sparekey->stage = REACH_CONNECTING;
-		sparekey->retry_ms = client_now_ms() + RETRY_MS;
+		reach_linger(sparekey, REACH_CONNECTING);
 	} else if (is_our_fault(result)) {
 		fail(sparekey, result);
 	} else {
@@ -83,11 +85,17 @@ static void connected(struct sparekey *sparekey, int result)
 	}
 }
 
+/* One at a time: the store is theirs by turns. */
 static void start_private(struct sparekey *sparekey)
 {
+	if (!ending_is_over(sparekey)) {
+		reach_linger(sparekey, REACH_CLEARING);
+		return;
+	}
 	int result = private_start(sparekey, sparekey->way_text, sizeof(sparekey->way_text));
 
 	if (result == 0) {
+		sparekey->way_until_ms = client_now_ms() + WAY_MS;
 		connected(sparekey, socket_open(sparekey, sparekey->way_text));
 		return;
 	}
@@ -102,7 +110,7 @@ static void give_up(struct sparekey *sparekey)
 {
 	sparekey->stage = REACH_DOWN;
 	socket_close(sparekey);
-	private_stop(sparekey, false);
+	private_stop(sparekey);
 	if (sparekey->error[0] == '\0') {
 		client_fail(sparekey, 0, "no broker is running, and none could be started");
 	}
@@ -179,33 +187,34 @@ static void greet(struct sparekey *sparekey)
 	ask(sparekey, REACH_GREETING, bus_method("Hello"), WAY_MS);
 }
 
-static void ask_for_owner(struct sparekey *sparekey)
+/* A question about the broker's name; NULL: no memory. */
+static DBusMessage *about_broker(const char *member, const dbus_uint32_t *flags)
 {
 	const char *name = NAME_BROKER;
-	DBusMessage *question = bus_method("GetNameOwner");
+	DBusMessage *question = bus_method(member);
 
 	if (question != NULL &&
-	    !dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID)) {
+	    !(dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID) &&
+	      (flags == NULL ||
+	       dbus_message_append_args(question, DBUS_TYPE_UINT32, flags, DBUS_TYPE_INVALID)))) {
 		dbus_message_unref(question);
-		question = NULL;
+		return NULL;
 	}
-	ask(sparekey, REACH_NAMING, question, WAY_MS);
+	return question;
+}
+
+static void ask_for_owner(struct sparekey *sparekey)
+{
+	ask(sparekey, REACH_NAMING, about_broker("GetNameOwner", NULL), WAY_MS);
 }
 
 static void ask_for_start(struct sparekey *sparekey)
 {
-	const char *name = NAME_BROKER;
-	dbus_uint32_t flags = 0;
-	DBusMessage *question = bus_method("StartServiceByName");
+	const dbus_uint32_t none = 0;
 
-	if (question != NULL &&
-	    !dbus_message_append_args(question, DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32, &flags,
-	                              DBUS_TYPE_INVALID)) {
-		dbus_message_unref(question);
-		question = NULL;
-	}
 	sparekey->has_started = true;
-	ask(sparekey, REACH_STARTING, question, SPAREKEY_TIMEOUT_MS);
+	ask(sparekey, REACH_STARTING, about_broker("StartServiceByName", &none),
+	    SPAREKEY_TIMEOUT_MS);
 }
 
 static void up(struct sparekey *sparekey)
@@ -316,6 +325,8 @@ bool reach_answered(struct sparekey *sparekey, DBusMessage *message)
 	case REACH_NEXT:
 	case REACH_CONNECTING:
 	case REACH_PROVING:
+	case REACH_CLEARING:
+	case REACH_HEARING:
 	case REACH_UP:
 		break;
 	}
@@ -335,10 +346,22 @@ void reach_lost(struct sparekey *sparekey)
 	sparekey->question = 0;
 	sparekey->owner[0] = '\0';
 	socket_close(sparekey);
-	private_stop(sparekey, false);
+	private_stop(sparekey);
 	news_lost(sparekey);
 	client_fail(sparekey, 0, "the broker went away");
 	call_fail_all(sparekey, SPAREKEY_NO_BROKER, true);
+}
+
+/* Goes on at the stages that are gone through by timer. */
+static void retry(struct sparekey *sparekey)
+{
+	if (sparekey->stage == REACH_CONNECTING) {
+		connected(sparekey, socket_open(sparekey, sparekey->way_text));
+	} else if (sparekey->stage == REACH_CLEARING) {
+		start_private(sparekey);
+	} else if (sparekey->stage == REACH_HEARING) {
+		ending_hear(sparekey);
+	}
 }
 
 void reach_step(struct sparekey *sparekey)
@@ -346,16 +369,19 @@ void reach_step(struct sparekey *sparekey)
 	uint64_t now_ms = client_now_ms();
 
 	if (sparekey->stage == REACH_DOWN || sparekey->stage == REACH_UP) {
+		if (now_ms >= sparekey->broker_kill_ms) {
+			(void)ending_is_over(sparekey);
+		}
 		return;
 	}
-	if (now_ms >= sparekey->way_until_ms) {
+	if (now_ms >= sparekey->way_until_ms && sparekey->stage != REACH_HEARING) {
 		client_fail(sparekey, 0, "no answer at \"%.900s\"", sparekey->way_text);
 		next_way(sparekey);
-	} else if (sparekey->stage == REACH_CONNECTING && now_ms >= sparekey->retry_ms) {
-		connected(sparekey, socket_open(sparekey, sparekey->way_text));
 	} else if (sparekey->stage == REACH_PROVING &&
 	           dbus_connection_get_is_authenticated(sparekey->connection)) {
 		greet(sparekey);
+	} else if (now_ms >= sparekey->retry_ms) {
+		retry(sparekey);
 	}
 	reach_run(sparekey);
 }
@@ -363,9 +389,11 @@ void reach_step(struct sparekey *sparekey)
 uint64_t reach_due_ms(const struct sparekey *sparekey)
 {
 	if (sparekey->stage == REACH_DOWN || sparekey->stage == REACH_UP) {
-		return UINT64_MAX;
+		return sparekey->broker_kill_ms;
 	}
-	if (sparekey->stage == REACH_CONNECTING && sparekey->retry_ms < sparekey->way_until_ms) {
+	if ((sparekey->stage == REACH_CONNECTING || sparekey->stage == REACH_CLEARING ||
+	     sparekey->stage == REACH_HEARING) &&
+	    sparekey->retry_ms < sparekey->way_until_ms) {
 		return sparekey->retry_ms;
 	}
 	return sparekey->way_until_ms;

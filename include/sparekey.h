@@ -363,7 +363,7 @@ int sparekey_settings(struct sparekey *sparekey,
  * one's own is needed. Blocking calls may be mixed in; callbacks of other requests are called
  * during them.
  *
- * Reaching a broker does not block either, but for starting a private one.
+ * Reaching a broker does not block either, but for what fork(2) takes to start a private one.
  */
 int sparekey_fd(const struct sparekey *sparekey);
 /* 0; -errno of epoll_wait(2). Not from a callback. */

@@ -176,6 +176,41 @@ class Ways(LibraryTest):
         self.assertLess(silence, SILENCE)
         self.assertEqual(os.listdir(home.runtime), [])
 
+    # It takes its socket away and does not end when asked to: the way leads nowhere at once.
+    STUBBORN = "#!/bin/sh\ntrap '' TERM\nexec 3>&-\nexec sleep 100\n"
+    # Likewise, and it has always something to say.
+    CHATTY = "#!/bin/sh\nexec 3>&-\nwhile :; do echo 'sparekeyd: still here' >&2; sleep 0.1; done\n"
+
+    def test_the_end_of_one_that_will_not_go_is_not_waited_for(self):
+        program = self.stranger_with(self.STUBBORN)
+        home = self.home()
+        lines = probe(home, "reach", "-", 20000, TIMEOUT, program=program)
+        self.assertEqual(int(lines[0].split()[0]), NO_BROKER, lines)
+        self.assert_late(lines[1])
+        self.assertIn("has not ended in time", lines[1])
+        _, second = probe(home, "tick", "-", 20000, TIMEOUT, program=program)
+        self.assert_late(second)
+        self.assertLess(int(second.split()[2]), SILENCE, second)
+
+    def test_one_that_will_not_go_makes_room_for_the_next(self):
+        """It is killed for the request that waits for that; the next one fares no better."""
+        first, second = probe(self.home(), "tick", "-", 20000, 20001, program=self.stranger_with(self.STUBBORN))
+        for line, least, most in ((first, 0, 1500), (second, 2500, 5000)):
+            result, took, silence = map(int, line.split())
+            self.assertEqual(result, NO_BROKER, line)
+            self.assertTrue(least <= took < most + LATE, line)
+            self.assertLess(silence, SILENCE, line)
+
+    def test_the_words_of_one_that_failed_are_not_waited_for(self):
+        program = self.stranger_with(self.CHATTY)
+        self.assert_late(probe(self.home(), "version", "-", TIMEOUT, program=program)[0])
+        line, = probe(self.home(), "tick", "-", TIMEOUT, program=program)
+        self.assert_late(line)
+        self.assertLess(int(line.split()[2]), SILENCE, line)
+        line, = probe(self.home(), "version", "-", 20000, program=program)
+        self.assertIn("still here", line)
+        self.assertLess(int(line.split()[1]), 1500 + LATE, line)
+
     def test_a_broker_restarted_between_two_calls(self):
         for alone in (False, True):
             with self.subTest(alone=alone):

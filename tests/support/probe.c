@@ -3,21 +3,24 @@
  * A program that uses the library alone, as a stranger's would: for test_library.py. ADDRESS may be
  * "-": the usual ways. Times are milliseconds. What failed is told by its number and text.
  *
- *   probe version ADDRESS TIMEOUT     result, time, way or text
- *   probe twice ADDRESS TIMEOUT       the same before and after a line on stdin
- *   probe do ADDRESS TIMEOUT WHAT     one call: result, time, memory it took at most (KiB), what
- *                                     came, text. WHAT: create, verify, list, list-all, events,
- * get, find, identify, settings, revoke-all probe verify ADDRESS SCOPE COUNT  verifies stdin: how
- * many times it was right probe async ADDRESS COUNT         that many passwords made, verified,
- * revoked at once beside a ticking timer: done, failed, longest time between two ticks probe tick
- * ADDRESS TIMEOUT        one request, likewise: result, time, longest time probe cancel ADDRESS
- * COUNT        requests made and cancelled: how many called back probe cancel-other ADDRESS TIMEOUT
- * two requests; the one that fails cancels the other: calls probe again ADDRESS COUNT         each
- * callback asks anew: how often not, longest time probe again-reach ADDRESS COUNT   the same of
- * what is answered at once probe threads ADDRESS SCOPE COUNT two threads, a handle each, verify
- * stdin: right ones probe handles ADDRESS COUNT       so many handles at once: how many were
- * answered, by which way probe news ADDRESS                prints news until stdin ends; asks anew
- * after a line
+ *   probe version ADDRESS TIMEOUT        result, time, way or text
+ *   probe twice ADDRESS TIMEOUT          the same before and after a line on stdin
+ *   probe reach ADDRESS TIMEOUT TIMEOUT  reaches a broker twice: result, time, way or text
+ *   probe do ADDRESS TIMEOUT WHAT        one call: result, time, memory it took at most (KiB), what
+ *                                        came, text. WHAT: create, verify, list, list-all, events,
+ *                                        get, find, identify, settings, revoke-all
+ *   probe verify ADDRESS SCOPE COUNT     verifies stdin: how many times it was right
+ *   probe async ADDRESS COUNT            that many passwords made, verified, revoked at once beside
+ *                                        a ticking timer: done, failed, longest time between ticks
+ *   probe tick ADDRESS TIMEOUT [TIMEOUT] one request, or two, likewise: result, time, longest time
+ *   probe cancel ADDRESS COUNT           requests made and cancelled: how many called back
+ *   probe cancel-other ADDRESS TIMEOUT   two; the one that fails cancels the other: calls
+ *   probe again ADDRESS COUNT            each callback asks anew: how often not, longest time
+ *   probe again-reach ADDRESS COUNT      the same of what is answered at once
+ *   probe threads ADDRESS SCOPE COUNT    two threads, a handle each, verify stdin: right ones
+ *   probe handles ADDRESS COUNT          so many handles at once: how many were answered, how many
+ *                                        by the bus
+ *   probe news ADDRESS                   prints news until stdin ends; asks anew after a line
  */
 #include <poll.h>
 #include <pthread.h>
@@ -329,18 +332,43 @@ static void ticked(void *data, int result, const struct sparekey_answer *answer)
 	ticked->result = result;
 }
 
-static int run_tick(struct sparekey *sparekey, const char *timeout, const char *unused)
+static void tick(struct sparekey *sparekey, int timeout_ms)
 {
 	struct sparekey_request request = { .operation = SPAREKEY_OP_VERSION };
 	struct ticked state = { .left = 1 };
 	long long start = now_ms();
 
-	(void)unused;
-	sparekey_set_timeout(sparekey, atoi(timeout));
+	sparekey_set_timeout(sparekey, timeout_ms);
 	sparekey_submit(sparekey, &request, ticked, &state);
 	long long longest = loop(sparekey, &state.left);
 
 	printf("%d %lld %lld\n", state.result, now_ms() - start, longest);
+}
+
+static int run_tick(struct sparekey *sparekey, const char *timeout, const char *again)
+{
+	tick(sparekey, atoi(timeout));
+	if (atoi(again) > 0) {
+		tick(sparekey, atoi(again));
+	}
+	return 0;
+}
+
+static void reach(struct sparekey *sparekey, int timeout_ms)
+{
+	long long start = now_ms();
+
+	sparekey_set_timeout(sparekey, timeout_ms);
+	int result = sparekey_reach(sparekey);
+
+	printf("%d %lld %s\n", result, now_ms() - start,
+	       result == 0 ? sparekey_way(sparekey) : sparekey_error_text(sparekey));
+}
+
+static int run_reach(struct sparekey *sparekey, const char *timeout, const char *again)
+{
+	reach(sparekey, atoi(timeout));
+	reach(sparekey, atoi(again));
 	return 0;
 }
 
@@ -593,7 +621,7 @@ static const struct command {
 	{ "cancel", run_cancel, NULL },   { "cancel-other", run_cancel_other, NULL },
 	{ "again", run_again, NULL },     { "again-reach", run_again_reach, NULL },
 	{ "threads", NULL, run_threads }, { "handles", NULL, run_handles },
-	{ "news", run_news, NULL },
+	{ "news", run_news, NULL },       { "reach", run_reach, NULL },
 };
 
 static const struct command *command_of(const char *name)
