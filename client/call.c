@@ -37,6 +37,17 @@ static void call_free(struct sparekey *sparekey, struct call *call)
 	free(call);
 }
 
+/* Takes the call at `at` off the list. */
+static void unlink_at(struct sparekey *sparekey, struct call **at)
+{
+	struct call *call = *at;
+
+	*at = call->next;
+	if (sparekey->calls_end == &call->next) {
+		sparekey->calls_end = at;
+	}
+}
+
 static void unlink_call(struct sparekey *sparekey, const struct call *call)
 {
 	struct call **at = &sparekey->calls;
@@ -44,7 +55,7 @@ static void unlink_call(struct sparekey *sparekey, const struct call *call)
 	while (*at != call) {
 		at = &(*at)->next;
 	}
-	*at = call->next;
+	unlink_at(sparekey, at);
 }
 
 void call_finish(struct sparekey *sparekey, struct call *call, int result)
@@ -69,11 +80,21 @@ static int check(struct sparekey *sparekey, const struct sparekey_request *reque
 	return 0;
 }
 
+/* The deadline of the request that is being made; one that was set counts for this one alone, even
+ * if nothing comes of it. */
+static uint64_t take_deadline(struct sparekey *sparekey)
+{
+	uint64_t until_ms = sparekey->until_ms;
+
+	sparekey->until_ms = 0;
+	return until_ms != 0 ? until_ms : client_until_ms(sparekey);
+}
+
 int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *request,
                     sparekey_done_fn *done, void *data)
 {
-	struct call **end = &sparekey->calls;
 	struct itimerspec now = { .it_value = { .tv_nsec = 1 } };
+	uint64_t until_ms = take_deadline(sparekey);
 	int result = check(sparekey, request, done);
 	struct call *call = result == 0 ? calloc(1, sizeof(*call)) : NULL;
 
@@ -87,17 +108,14 @@ int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *re
 	}
 	call->number = sparekey->calls_made++;
 	call->operation = request->operation;
-	call->until_ms = sparekey->until_ms != 0 ? sparekey->until_ms : client_until_ms(sparekey);
-	sparekey->until_ms = 0;
+	call->until_ms = until_ms;
 	call->secret_fd = -1;
 	call->done = done;
 	call->data = data;
 	call->row = request->row;
 	call->row_data = request->row_data;
-	while (*end != NULL) {
-		end = &(*end)->next;
-	}
-	*end = call;
+	*sparekey->calls_end = call;
+	sparekey->calls_end = &call->next;
 	timerfd_settime(sparekey->timer_fd, 0, &now, NULL);
 	return 0;
 }
@@ -116,7 +134,7 @@ void sparekey_cancel(struct sparekey *sparekey, const void *data)
 			call->is_cancelled = true;
 			at = &call->next;
 		} else {
-			*at = call->next;
+			unlink_at(sparekey, at);
 			call_free(sparekey, call);
 		}
 	}
@@ -127,7 +145,7 @@ void call_free_all(struct sparekey *sparekey)
 	while (sparekey->calls != NULL) {
 		struct call *call = sparekey->calls;
 
-		sparekey->calls = call->next;
+		unlink_at(sparekey, &sparekey->calls);
 		call_free(sparekey, call);
 	}
 }

@@ -71,6 +71,7 @@ struct sparekey {
 	int epoll_fd;
 	int timer_fd;
 	struct call *calls; /* in the order they were made */
+	struct call **calls_end;
 	uint64_t calls_made;
 	unsigned int sent; /* of them, and not ended yet */
 	pid_t process;     /* it belongs to */

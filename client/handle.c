@@ -96,6 +96,7 @@ int sparekey_new(const char *address, unsigned int flags, struct sparekey **ret_
 		return -ENOMEM;
 	}
 	sparekey->flags = flags;
+	sparekey->calls_end = &sparekey->calls;
 	sparekey->process = getpid();
 	sparekey->timeout_ms = SPAREKEY_TIMEOUT_MS;
 	sparekey->epoll_fd = -1;

@@ -58,3 +58,4 @@ UNIT_LDFLAGS_reply := -Wl,--wrap=dbus_message_new_error,--wrap=dbus_connection_s
 
 # client
 unit_answer := $(CLIENT) $(PROTOCOL)
+unit_call := $(CLIENT) $(PROTOCOL)
