@@ -25,27 +25,31 @@ static const char *runtime_directory(void)
 	return runtime;
 }
 
+bool address_of_path(const char *path, char *ret_address, size_t size)
+{
+	char *escaped = dbus_address_escape_value(path);
+
+	if (escaped == NULL) {
+		return false;
+	}
+	int length = snprintf(ret_address, size, "unix:path=%s", escaped);
+
+	dbus_free(escaped);
+	return length > 0 && (size_t)length < size;
+}
+
 /* The address of a socket below the runtime directory; false: there is none. */
 static bool address_below_runtime(const char *tail, char *ret_address, size_t size)
 {
 	const char *runtime = runtime_directory();
 	char path[WAY_BYTES];
-	char *escaped = NULL;
 	int length = -1;
 
 	if (runtime != NULL) {
 		length = snprintf(path, sizeof(path), "%s/%s", runtime, tail);
 	}
-	if (length < 0 || (size_t)length >= sizeof(path) || access(path, F_OK) < 0) {
-		return false;
-	}
-	escaped = dbus_address_escape_value(path);
-	if (escaped == NULL) {
-		return false;
-	}
-	length = snprintf(ret_address, size, "unix:path=%s", escaped);
-	dbus_free(escaped);
-	return length > 0 && (size_t)length < size;
+	return length > 0 && (size_t)length < sizeof(path) && access(path, F_OK) == 0 &&
+	       address_of_path(path, ret_address, size);
 }
 
 static bool bus_address(char *ret_address, size_t size)

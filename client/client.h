@@ -5,6 +5,7 @@
 #include <dbus/dbus.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "protocol/limits.h"
 #include "protocol/secret.h"
@@ -16,6 +17,10 @@
 #define WAY_BYTES 1024u
 #define WAY_MS 5000u /* to connect and authenticate by one way */
 #define RETRY_MS 20u /* between two looks at what is gone through by timer */
+
+/* A directory whose socket "s" has a name that fits. */
+#define DIRECTORY_BYTES (sizeof(((struct sockaddr_un *)NULL)->sun_path) - (sizeof("/s") - 1))
+#define EXIT_NO_PROGRAM 127 /* of what was to become a broker */
 
 /* How far the way to a broker has been gone. */
 enum reach_stage {
@@ -101,7 +106,8 @@ struct sparekey {
 	                          */
 	uint64_t broker_hush_ms; /* if it says nothing up to then it has said all */
 	char broker_words[2048]; /* what it said last */
-	char directory[200];     /* of its socket; "": none */
+	char directory[DIRECTORY_BYTES]; /* of its socket; "": none */
+	bool is_passed_over; /* there was one beside our program, that others can write to */
 
 	sparekey_news_fn *told;
 	void *told_data;
@@ -126,6 +132,9 @@ void socket_ready(struct sparekey *sparekey, uint32_t events);
 
 /* address.c: where `way` leads; false: nowhere. */
 bool address_of_way(struct sparekey *sparekey, char *ret_address, size_t size);
+
+/* The address of a socket; false: no memory, or no room. */
+bool address_of_path(const char *path, char *ret_address, size_t size);
 
 /* reach.c: the way to a broker. */
 void reach_begin(struct sparekey *sparekey);

@@ -101,8 +101,14 @@ static int why(struct sparekey *sparekey)
 	int status = sparekey->broker_status;
 	const char *said = last_line(sparekey->broker_words);
 
-	client_fail(sparekey, 0, "no broker, and the one started did not come up%s%.1000s",
-	            said[0] != '\0' ? ": " : "", said);
+	client_fail(sparekey, 0, "no broker, and %s%s%.1000s%s",
+	            WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_PROGRAM
+	                    ? "none could be started"
+	                    : "the one started did not come up",
+	            said[0] != '\0' ? ": " : "", said,
+	            sparekey->is_passed_over ? "; the one beside this program was passed over: "
+	                                       "others can write to it or to its directory"
+	                                     : "");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_STORE) {
 		return SPAREKEY_STORAGE_FAILED;
 	}
@@ -152,7 +158,7 @@ void ending_hear(struct sparekey *sparekey)
 
 void private_stop(struct sparekey *sparekey)
 {
-	char path[220];
+	char path[DIRECTORY_BYTES + sizeof("/s")];
 
 	if (sparekey->broker > 0 && sparekey->broker_kill_ms == UINT64_MAX &&
 	    !has_ended(sparekey)) {

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,50 +20,52 @@
 
 #include "client/client.h"
 
+#define PROGRAM "sparekeyd"
+#define DIRECTORY "/sparekey-XXXXXX"
 #define HANDED_FD 3
 
-/* A program in a directory that others can write to may be anybody's. */
-static bool is_safe(const char *directory, const char *path)
+/* What others can write to may be anybody's. */
+static bool is_others(const char *path)
 {
-	const char *const both[] = { directory, path };
 	struct stat status;
 
-	for (size_t i = 0; i < 2; i++) {
-		if (stat(both[i], &status) < 0 || (status.st_mode & 022u) != 0 ||
-		    (status.st_uid != 0 && status.st_uid != geteuid())) {
-			return false;
-		}
-	}
-	return access(path, X_OK) == 0;
+	return stat(path, &status) < 0 || (status.st_mode & 022u) != 0 ||
+	       (status.st_uid != 0 && status.st_uid != geteuid());
 }
 
 /* sparekeyd beside our own program, else where it is installed. */
-static void broker_path(char *ret_path, size_t size)
+static void broker_path(struct sparekey *sparekey, char *ret_path, size_t size)
 {
-	char own[200];
-	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char own[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", own, sizeof(own));
+	const char *slash = length > 0 && (size_t)length < sizeof(own)
+	                            ? memrchr(own, '/', (size_t)length)
+	                            : NULL;
 
-	if (length > 0) {
-		own[length] = '\0';
-		char *slash = strrchr(own, '/');
-
-		if (slash != NULL) {
-			*slash = '\0';
-			snprintf(ret_path, size, "%s/sparekeyd", own);
-			if (is_safe(own, ret_path)) {
+	sparekey->is_passed_over = false;
+	if (slash != NULL) {
+		own[slash - own] = '\0';
+		snprintf(ret_path, size, "%s/" PROGRAM, own);
+		if (access(ret_path, X_OK) == 0) {
+			sparekey->is_passed_over = is_others(own) || is_others(ret_path);
+			if (!sparekey->is_passed_over) {
 				return;
 			}
 		}
 	}
-	snprintf(ret_path, size, "%s/sparekeyd", BINDIR);
+	snprintf(ret_path, size, "%s/" PROGRAM, BINDIR);
 }
 
+/* Below XDG_RUNTIME_DIR, if a socket's name has room for that. */
 static int make_directory(struct sparekey *sparekey)
 {
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
-	base = base != NULL && base[0] == '/' && access(base, W_OK) == 0 ? base : "/tmp";
-	snprintf(sparekey->directory, sizeof(sparekey->directory), "%.60s/sparekey-XXXXXX", base);
+	if (base == NULL || base[0] != '/' || access(base, W_OK) < 0 ||
+	    strlen(base) + sizeof(DIRECTORY) > sizeof(sparekey->directory)) {
+		base = "/tmp";
+	}
+	snprintf(sparekey->directory, sizeof(sparekey->directory), "%s" DIRECTORY, base);
 	if (mkdtemp(sparekey->directory) == NULL) {
 		sparekey->directory[0] = '\0';
 		return -errno;
@@ -70,7 +73,7 @@ static int make_directory(struct sparekey *sparekey)
 	return 0;
 }
 
-static int make_socket(struct sparekey *sparekey)
+static int make_socket(struct sparekey *sparekey, char *ret_address, size_t size)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = -1;
@@ -79,7 +82,10 @@ static int make_socket(struct sparekey *sparekey)
 	if (result < 0) {
 		return result;
 	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/s", sparekey->directory);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", sparekey->directory);
+	if (!address_of_path(address.sun_path, ret_address, size)) {
+		return -ENOMEM;
+	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		return -errno;
@@ -146,10 +152,22 @@ static void write_pid(char ret_text[static 40], pid_t pid)
 	*at = '\0';
 }
 
+/* Its last words, as the program itself would have said them. */
+static void say_why_not(const char *path, int error)
+{
+	const char *const parts[] = { PROGRAM ": ", path, ": ", strerrordesc_np(error), "\n" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) {
+			return;
+		}
+	}
+}
+
 /* In the child of a process that may have threads: async-signal-safe calls alone. */
 static void become_broker(int fd, int errors, const char *path, struct handed *handed)
 {
-	char *const arguments[] = { "sparekeyd", "--address=none", "--idle-exit=5", NULL };
+	char *const arguments[] = { PROGRAM, "--address=none", "--idle-exit=5", NULL };
 	const struct sigaction initial = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
@@ -163,12 +181,13 @@ static void become_broker(int fd, int errors, const char *path, struct handed *h
 	/* fd and errors lie above all these. */
 	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
 	    dup2(errors, STDERR_FILENO) < 0 || dup2(fd, HANDED_FD) < 0) {
-		_exit(127);
+		_exit(EXIT_NO_PROGRAM);
 	}
 	close_range(HANDED_FD + 1, ~0u, 0);
 	setpgid(0, 0); /* Ctrl-C is the caller's to answer, not the broker's */
 	execve(path, arguments, handed->environment);
-	_exit(127);
+	say_why_not(path, errno);
+	_exit(EXIT_NO_PROGRAM);
 }
 
 /* Out of the way of the numbers the child gives away. */
@@ -231,19 +250,19 @@ static int start(struct sparekey *sparekey, int fd, const char *program)
 
 int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 {
-	char program[300];
+	char program[PATH_MAX + sizeof(PROGRAM)];
 	int result = 0;
 	int fd = -1;
 
 	if (getauxval(AT_SECURE) != 0) {
 		return -EPERM; /* with rights its caller has not, nothing is started */
 	}
-	fd = make_socket(sparekey);
+	fd = make_socket(sparekey, ret_address, size);
 	if (fd < 0) {
 		private_stop(sparekey);
 		return fd;
 	}
-	broker_path(program, sizeof(program));
+	broker_path(sparekey, program, sizeof(program));
 	result = move_up(&fd);
 	if (result == 0) {
 		result = start(sparekey, fd, program);
@@ -253,6 +272,5 @@ int private_start(struct sparekey *sparekey, char *ret_address, size_t size)
 		private_stop(sparekey);
 		return result;
 	}
-	snprintf(ret_address, size, "unix:path=%s/s", sparekey->directory);
 	return 0;
 }

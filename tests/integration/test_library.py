@@ -155,6 +155,40 @@ class Ways(LibraryTest):
                 self.assertEqual(int(line.split()[0]), result, line)
                 self.assertIn("it is broken", line)
 
+    def test_a_private_broker_that_cannot_be_executed_says_why(self):
+        program = self.stranger_with("#!/nowhere/sh\n")
+        neighbour = os.path.join(os.path.dirname(program), "sparekeyd")
+        line, = probe(self.home(), "version", "-", 20000, program=program)
+        self.assertEqual(int(line.split()[0]), NO_BROKER, line)
+        self.assertIn(f"none could be started: {neighbour}: No such file or directory", line)
+
+    def test_one_that_was_passed_over_is_told_of(self):
+        for what in ("sparekeyd", "."):
+            for mode in (0o775, 0o757):
+                program = self.stranger_with("#!/bin/sh\necho 'sparekeyd: it ran' >&2\nexit 69\n")
+                os.chmod(os.path.join(os.path.dirname(program), what), mode)
+                line, = probe(self.home(), "version", "-", 20000, program=program)
+                self.assertNotIn("it ran", line)
+                if line.startswith("0 "):
+                    self.skipTest("a broker is installed, and was taken")
+                self.assertIn("/sparekeyd: No such file or directory; the one beside this program was passed over: others can "
+                              "write to it", line)
+
+    def test_a_runtime_directory_with_any_name(self):
+        """As long as a socket's name allows, the socket lies in it; nothing is cut."""
+        home = self.home()
+        room = 107 - len("/sparekey-XXXXXX/s")
+        for length, is_in_it in ((61, True), (room - 1, True), (room, True), (room + 1, False), (250, False)):
+            for name in ("r", "%,;= "):
+                base = os.path.join(home.directory, name).ljust(length, "r")
+                os.mkdir(base, 0o700)
+                twice = Started(home, "twice", "-", 20000, XDG_RUNTIME_DIR=base)
+                line = twice.line()
+                self.assertEqual(line.split()[::2], ["0", "private"], (length, line))
+                self.assertEqual([found[:9] for found in os.listdir(base)], ["sparekey-"] * is_in_it, length)
+                twice.end()
+                self.assertEqual(os.listdir(base), [])
+
     def stranger_with(self, broker):
         """The probe beside a program that passes for sparekeyd."""
         room = tempfile.mkdtemp(prefix="sparekey-probe-")
