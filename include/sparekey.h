@@ -366,7 +366,7 @@ int sparekey_settings(struct sparekey *sparekey,
  * Reaching a broker does not block either, but for what fork(2) takes to start a private one.
  */
 int sparekey_fd(const struct sparekey *sparekey);
-/* 0; -errno of epoll_wait(2). Not from a callback. */
+/* 0; -errno of epoll_wait(2); -ECHILD: the handle is another process's. Not from a callback. */
 int sparekey_dispatch(struct sparekey *sparekey);
 
 enum sparekey_operation {
