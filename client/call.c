@@ -104,7 +104,10 @@ int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *re
 	result = request_encode(request, &call->message);
 	if (result != 0) {
 		free(call);
-		return client_fail(sparekey, result, "%s", sparekey_strerror(result));
+		return client_fail(sparekey, result, "%s",
+		                   result == SPAREKEY_NOT_SUPPORTED
+		                           ? "this needs a later version of the library"
+		                           : sparekey_strerror(result));
 	}
 	call->number = sparekey->calls_made++;
 	call->operation = request->operation;

@@ -166,7 +166,8 @@ void receive_begin(struct sparekey *sparekey, struct call *call);
 void receive_ready(struct sparekey *sparekey, int fd);
 
 /* request.c */
-/* The message of a request. SPAREKEY_INVALID_ARGS, -ENOMEM, -errno of pipe2(2). */
+/* The message of a request. SPAREKEY_INVALID_ARGS, SPAREKEY_NOT_SUPPORTED (of a later version),
+ * -ENOMEM, -errno of pipe2(2). */
 int request_encode(const struct sparekey_request *request, DBusMessage **ret_message);
 
 /* answer.c: reads a reply into call->answer; 0, SPAREKEY_FAILED (not understood; said), -ENOMEM. */

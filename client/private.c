@@ -155,7 +155,7 @@ static void write_pid(char ret_text[static 40], pid_t pid)
 /* Its last words, as the program itself would have said them. */
 static void say_why_not(const char *path, int error)
 {
-	const char *const parts[] = { PROGRAM ": ", path, ": ", strerrordesc_np(error), "\n" };
+	const char *const parts[] = { PROGRAM, ": ", path, ": ", strerrordesc_np(error), "\n" };
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) {

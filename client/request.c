@@ -297,6 +297,21 @@ static bool is_filter(const struct sparekey_filter *filter)
 	       filter->unused_since > 0 || filter->created_before > 0;
 }
 
+/* What is reserved is what a later version asks for, and this one cannot give. */
+#define ASKS_NO_MORE(given) (memcmp((given)->reserved, nothing, sizeof((given)->reserved)) == 0)
+
+static bool is_of_this_version(const struct sparekey_request *request)
+{
+	static const uint64_t nothing[sizeof(request->reserved) / sizeof(request->reserved[0])];
+	enum sparekey_operation operation = request->operation;
+
+	return ASKS_NO_MORE(request) &&
+	       (operation != SPAREKEY_OP_CREATE || ASKS_NO_MORE(request->wish)) &&
+	       (operation != SPAREKEY_OP_REVOKE_ALL || ASKS_NO_MORE(request->filter)) &&
+	       (operation != SPAREKEY_OP_VERIFY || request->check == NULL ||
+	        ASKS_NO_MORE(request->check));
+}
+
 /* Whether what the operation cannot do without is there, and all that is there can be said. */
 static bool is_complete(const struct sparekey_request *request)
 {
@@ -357,6 +372,9 @@ int request_encode(const struct sparekey_request *request, DBusMessage **ret_mes
 
 	if (!is_complete(request) || (size_t)request->operation >= FORMS) {
 		return SPAREKEY_INVALID_ARGS;
+	}
+	if (!is_of_this_version(request)) {
+		return SPAREKEY_NOT_SUPPORTED;
 	}
 	if (request->operation == SPAREKEY_OP_REACH) {
 		*ret_message = NULL;

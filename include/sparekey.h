@@ -165,7 +165,10 @@ int sparekey_reach(struct sparekey *sparekey);
 const char *sparekey_way(const struct sparekey *sparekey);
 
 /*
- * RECORDS.
+ * RECORDS. Their sizes, and those of what is given, are the same in every version of this library:
+ * `reserved` is room for members to come. What is got has zero there. What is given must have zero
+ * there, as a zero-initialised struct does: anything else was asked of a later version, and the
+ * request is refused with SPAREKEY_NOT_SUPPORTED rather than answered without it.
  */
 #define SPAREKEY_ID_SIZE 24     /* an id and its NUL */
 #define SPAREKEY_LABEL_SIZE 256 /* likewise a label */
@@ -208,6 +211,7 @@ struct sparekey_password {
 	uint64_t use_count;
 	unsigned int uses_count; /* how many of `uses` are filled */
 	struct sparekey_use uses[SPAREKEY_SCOPES_MAX];
+	uint64_t reserved[64]; /* zero */
 };
 
 /* Passwords by id. Free with sparekey_list_free. */
@@ -228,7 +232,8 @@ struct sparekey_event {
 	char account[SPAREKEY_ACCOUNT_SIZE];
 	char reason[32]; /* of a refusal: "wrong", "scope", ... */
 	uint32_t count;
-	uint32_t group; /* of a mistyped one: 1 to 5; 0: not known */
+	uint32_t group;        /* of a mistyped one: 1 to 5; 0: not known */
+	uint64_t reserved[48]; /* zero */
 };
 
 /* Lines, newest first. Free with sparekey_events_free. */
@@ -244,6 +249,7 @@ struct sparekey_verification {
 	char account[SPAREKEY_ACCOUNT_SIZE];
 	struct sparekey_scopes scopes;
 	int64_t expires_at;
+	uint64_t reserved[64]; /* zero */
 };
 
 /* What a text is (Manager.IdentifyByFileDescriptor). */
@@ -253,6 +259,7 @@ struct sparekey_identity {
 	char id[SPAREKEY_ID_SIZE]; /* "" where none is named */
 	char label[SPAREKEY_LABEL_SIZE];
 	enum sparekey_state state;
+	uint64_t reserved[64]; /* zero */
 };
 
 /*
@@ -268,6 +275,7 @@ struct sparekey_wish {
 	unsigned int scopes_count; /* 0 with has_scopes: any service */
 	bool has_expires_at;
 	int64_t expires_at;
+	uint64_t reserved[16]; /* must be zero */
 };
 
 /* What a server knows about a login. */
@@ -279,6 +287,7 @@ struct sparekey_check {
 	 * The secret is then empty, and the answer no. */
 	const char *diagnosis;
 	uint32_t group;
+	uint64_t reserved[16]; /* must be zero */
 };
 
 /* Which ones; all that is given must match. With nothing given SPAREKEY_INVALID_ARGS, unless `all`.
@@ -291,6 +300,7 @@ struct sparekey_filter {
 	int64_t created_before;
 	const char *const *except; /* ids that stay */
 	unsigned int except_count;
+	uint64_t reserved[16]; /* must be zero */
 };
 
 /*
@@ -409,6 +419,7 @@ struct sparekey_request {
 	const struct sparekey_filter *filter;
 	void (*row)(void *data, const char *name, const char *value);
 	void *row_data;
+	uint64_t reserved[32]; /* must be zero */
 };
 
 /* One answer, valid during the callback. What the operation does not answer is zero. */
@@ -422,6 +433,7 @@ struct sparekey_answer {
 	struct sparekey_identity identity;
 	unsigned int count;
 	char version[64];
+	uint64_t reserved[64]; /* zero */
 };
 
 /* Called once for each request, with its result and its answer; sparekey_error_text says what was
@@ -429,8 +441,9 @@ struct sparekey_answer {
 typedef void sparekey_done_fn(void *data, int result, const struct sparekey_answer *answer);
 
 /* Makes a request and returns at once; `done` is called later, by sparekey_dispatch or during a
- * blocking call. SPAREKEY_INVALID_ARGS: the operation, or something it needs, is missing; -errno of
- * pipe2(2). Then `done` is not called. */
+ * blocking call. SPAREKEY_INVALID_ARGS: the operation, or something it needs, is missing;
+ * SPAREKEY_NOT_SUPPORTED: something reserved is set; -errno of pipe2(2). Then `done` is not called.
+ */
 int sparekey_submit(struct sparekey *sparekey, const struct sparekey_request *request,
                     sparekey_done_fn *done, void *data);
 /* Forgets every request made with that `data`: `done` is not called for them. What they asked for
@@ -462,6 +475,7 @@ struct sparekey_news {
 	uint32_t count;
 	int64_t at;
 	int64_t serial;
+	uint64_t reserved[64]; /* zero */
 };
 
 typedef void sparekey_news_fn(void *data, const struct sparekey_news *news);
