@@ -45,8 +45,8 @@ def probe(home, *arguments, bus=None, text="", seconds=60, program=PROBE, **chan
 class Started:
     """A probe that goes on beside the test."""
 
-    def __init__(self, home, *arguments, bus=None, **changes):
-        self.process = start([PROBE, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    def __init__(self, home, *arguments, bus=None, program=PROBE, **changes):
+        self.process = start([program, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                              bufsize=1, env=home.environment(bus, **changes))
 
     def line(self):
@@ -234,6 +234,20 @@ class Ways(LibraryTest):
             self.assertEqual(result, NO_BROKER, line)
             self.assertTrue(least <= took < most + LATE, line)
             self.assertLess(silence, SILENCE, line)
+
+    def test_one_that_will_not_go_is_ended_without_any_request(self):
+        """A handle that is only dispatched leaves no process behind, not even a dead one."""
+        loop = Started(self.home(), "news", "-", program=self.stranger_with(self.STUBBORN))
+        self.assertTrue(loop.line().startswith(f"{NO_BROKER} "))
+        pid = loop.process.pid
+
+        def children():
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+                return stream.read().split()
+
+        self.assertEqual(len(children()), 1)
+        wait_until(lambda: not children(), 10)
+        loop.end()
 
     def test_the_words_of_one_that_failed_are_not_waited_for(self):
         program = self.stranger_with(self.CHATTY)
