@@ -4,6 +4,7 @@
 """Limits that never lock the owner out: penalties for guesses (P25), bounded memory (P26), turns for callers (P27), a loop
 that never blocks (P31), and nothing that grows (P32). Figures are printed; SPAREKEY_LONG=1 runs the large ones."""
 import contextlib
+import ctypes
 import itertools
 import os
 import random
@@ -20,15 +21,18 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import (ALPHABET, AUTHENTICATION_FAILED, BUILD, LIMIT_EXCEEDED, MANAGER, NAME, OWN, PASSWORD,  # noqa: E402
-                     PASSWORDS, PATH, ROOT, SANITIZER, VERIFIER, Broker, Bus, BusError, Client, Connection, Disconnected, TestCase,
-                     TimedOut, Variant, correct, locked, mistyped_secret, options, pipe_with, unknown_secret, wait_until,
+from support import (ALPHABET, AUTHENTICATION_FAILED, LIMIT_EXCEEDED, MANAGER, NAME, OWN, PASSWORD,  # noqa: E402
+                     PASSWORDS, PATH, ROOT, SANITIZER, VERIFIER, Broker, Bus, BusError, Client, Connection, Home, TestCase,
+                     Variant, correct, mistyped_secret, options, pipe_with, unknown_secret, wait_until,
                      wrong_secret)
-from flood import Flood, Pings, call, status_kib  # noqa: E402
+from flood import Flood, Noise, Pings, call, status_kib  # noqa: E402
+from lanes import SideBySide, each  # noqa: E402
 
 LONG = os.environ.get("SPAREKEY_LONG") == "1"
 RATE_LIMITED = OWN + "RateLimited"
 SLOW = 5 if SANITIZER else 1  # how much longer things may take there
+QUIET_HASH_MS = 25  # of 19456 KiB and two passes
+MOST_NOISE_MS = 50  # of what a machine keeps anybody waiting: that a bound may grow by
 REAL_COST = {"argon2-memory-kib": "19456", "argon2-passes": "2"}
 
 
@@ -64,10 +68,35 @@ def wrong_secrets(secret, count):
     return [correct(symbols[:5] + "".join(rng.choice(ALPHABET) for _ in range(18))) for _ in range(count)]
 
 
+def alone(test):
+    """Nothing runs beside this test."""
+    test.alone = True
+    return test
+
+
+def measures(test):
+    """A test of how long things take: alone, and without sanitizers."""
+    return unittest.skipIf(SANITIZER, "measures; covered by the plain build")(alone(test))
+
+
 def timed(work):
     begun = time.monotonic()
     work()
     return time.monotonic() - begun
+
+
+def slowness():
+    """How many times as long as on a quiet machine things take on this one: 1 to 3, by what has nothing of ours in it, an
+    Argon2 hash of libargon2 in this process."""
+    hashed = ctypes.CDLL("libargon2.so.1").argon2id_hash_raw
+    hashed.argtypes = [ctypes.c_uint32] * 3 + [ctypes.c_char_p, ctypes.c_size_t] * 3
+    tag = ctypes.create_string_buffer(32)
+    took = [timed(lambda: hashed(2, 19456, 1, b"text", 4, b"0123456789abcdef", 16, tag, len(tag))) * 1000 for _ in range(9)]
+    if not any(tag.raw):
+        raise AssertionError("libargon2 made no hash")
+    found = min(3.0, max(1.0, statistics.median(took) / QUIET_HASH_MS))
+    tell(f"a bare hash takes {statistics.median(took):.1f} ms: {found:.1f} times as long as on a quiet machine")
+    return found
 
 
 class LimitsTest(TestCase):
@@ -81,14 +110,20 @@ class LimitsTest(TestCase):
         self.addCleanup(bus.stop)
         return bus
 
-    def filled(self, count, bus=None, settings=None, environment=None, **changes):
-        """A broker with so many passwords, started anew on its store; and the secret of the first."""
-        maker = self.start_broker(settings={"max-passwords": "1000000", **(settings or {})})
-        self.addCleanup(maker.home.remove)
-        _, secret = maker.connect().create("First")
+    def filled_home(self, count, settings=None, volatile=False, **changes):
+        """A broker that has ended and left a store of so many passwords; its `secret` is that of the first."""
+        home = Home({"max-passwords": "1000000", **(settings or {})}, volatile=volatile)
+        self.addCleanup(home.remove)
+        maker = self.start_broker(home=home)
+        _, maker.secret = maker.connect().create("First")
         maker.stop_keeping_files()
         fill(maker.store, count - 1, **changes)
-        return self.start_broker(bus, home=maker.home, environment=environment), secret
+        return maker
+
+    def filled(self, count, bus=None, settings=None, **changes):
+        """A broker with so many passwords, started anew on its store; and the secret of the first."""
+        maker = self.filled_home(count, settings, **changes)
+        return self.start_broker(bus, home=maker.home), maker.secret
 
     def floods(self, floods):
         """Ends what has not been ended when the test fails."""
@@ -240,44 +275,64 @@ class Penalties(LimitsTest):
         self.assertGreater(sum(one["errors"].get("RateLimited", 0) for one in found), 1000)
         broker.stop()
 
-    @unittest.skipIf(SANITIZER, "a sanitizer's Argon2 takes many times as long; covered by the plain build")
+    def guessers(self, secret, ways):
+        """Floods of wrong guesses from 200 addresses, from none, and from an empty one, by each way in."""
+        texts = wrong_secrets(secret, 200)
+        floods = []
+        for number, (address, destination) in enumerate(ways):
+            def guess(text, **values):
+                return verify_call(text, destination=destination, **values)
+
+            groups = [[guess(texts[at], remote=f"198.51.{at}.1") for at in range(number + first, 200, 4)] for first in (0, 2)]
+            groups += [[guess(text) for text in texts[:50]], [guess(texts[0], remote="")]]
+            floods += [Flood(address, group, 32, destination is not None) for group in groups]
+        return self.floods(floods)
+
+    @measures
     def test_p25_the_owner_is_not_locked_out(self):
-        seconds = 300 if LONG else 20
-        for settings, name in (({"cache-seconds": "0"}, "cold, socket"), ({"cache-seconds": "0"}, "cold, bus"), ({}, "warm")):
-            bus = self.bus() if name == "cold, bus" else None
-            environment, evaluations = self.counted()
-            broker = self.start_broker(bus, settings={**REAL_COST, **settings}, environment=environment)
-            client = broker.connect(timeout=60)
-            _, secret = client.create("Phone")
-            client.verify(secret, remote="192.0.2.7")
-            calm = [timed(lambda: client.verify(secret, remote="192.0.2.7")) for _ in range(10)]
-            before = evaluations()
-            address = bus.address if bus else broker.peer_address
-            destination = NAME if bus else None
-            texts = wrong_secrets(secret, 200)
-            remotes = [f"198.51.{number}.1" for number in range(200)]
-            groups = [[verify_call(text, destination=destination, remote=remote) for text, remote in
-                       zip(texts[group::4], remotes[group::4])] for group in range(4)]
-            groups.append([verify_call(text, destination=destination) for text in texts[:50]])
-            groups.append([verify_call(texts[0], destination=destination, remote="")])
-            floods = self.floods([Flood(address, group, 32, bus is not None) for group in groups])
-            waited = []
-            begun = time.monotonic()
-            while time.monotonic() - begun < seconds:
-                waited.append(timed(lambda: client.verify(secret, remote="192.0.2.7")))
-                time.sleep(max(0.0, 0.5 - waited[-1]))
-            took = time.monotonic() - begun
-            found = [flood.end() for flood in floods]
-            guesses = evaluations() - before - (len(waited) if settings else 0)
-            tell(f"{name}: {sum(one['answers'] for one in found) / took:.0f} guesses/s, {guesses} evaluated; {len(waited)} right "
-                 f"ones: median {statistics.median(waited) * 1000:.1f} ms, longest {max(waited) * 1000:.1f} ms "
-                 f"(without: {statistics.median(calm) * 1000:.1f} ms)")
-            # A hash takes some 20 ms; where other work makes it take longer, so does what waits for several.
-            slowness = max(1.0, statistics.median(calm) / 0.05)
-            self.assertLess(max(waited), statistics.median(calm) + slowness)
-            self.assertLessEqual(guesses, 206 * self.allowed(took))
-            self.assertFalse([one for one in found if one["dropped"]])
-            broker.stop()
+        """Long enough for a penalty to reach its last step, a minute. What is right is checked by both ways in, each time once
+        it has been forgotten, and at once again."""
+        seconds = 600 if LONG else 60
+        slow = slowness()
+        bus = self.bus()
+        environment, evaluations = self.counted()
+        broker = self.start_broker(bus, settings={**REAL_COST, "cache-seconds": "1"}, environment=environment)
+        owners = [broker.connect(timeout=60), broker.peer(timeout=60)]
+        _, secret = owners[0].create("Phone")
+        found = {"cold": [], "warm": []}
+
+        def check(owner):
+            for kind in found:
+                found[kind].append(timed(lambda: owner.verify(secret, remote="192.0.2.7")))
+            time.sleep(1.1)
+
+        for owner in owners * 2:
+            check(owner)
+        calm = {kind: statistics.median(waited) for kind, waited in found.items()}
+        found = {"cold": [], "warm": []}
+        before = evaluations()
+        self.assertEqual(before, 1 + 4)
+        begun = time.monotonic()
+        floods = self.guessers(secret, ((bus.address, NAME), (broker.peer_address, None)))
+        for owner in itertools.cycle(owners):
+            check(owner)
+            if time.monotonic() - begun > seconds:
+                break
+        ended = [flood.end() for flood in floods]
+        took = time.monotonic() - begun
+        guesses = evaluations() - before - len(found["cold"])
+        answers = sum(one["answers"] for one in ended)
+        tell(f"{answers / took:.0f} guesses/s for {took:.0f} s, {guesses} evaluated; right ones, {len(found['cold'])} each: " +
+             "; ".join(f"{kind} median {statistics.median(waited) * 1000:.1f}, longest {max(waited) * 1000:.1f} ms (without: "
+                       f"{calm[kind] * 1000:.1f} ms)" for kind, waited in found.items()))
+        self.assertLess(calm["cold"], 0.1 * slow)
+        for kind, waited in found.items():
+            self.assertLess(max(waited), calm[kind] + 1.0 * slow, kind)
+        # The addresses, and each way's caller without one; an empty one is none.
+        self.assertLessEqual(guesses, 204 * self.allowed(took))
+        self.assertGreater(answers, 10 * guesses)
+        self.assertFalse([one for one in ended if one["dropped"]])
+        broker.stop()
 
     @staticmethod
     def allowed(seconds):
@@ -288,24 +343,25 @@ class Penalties(LimitsTest):
 
 
 class Memory(LimitsTest):
-    """P26: with the least memory a hash may take, so that what is not Argon2's shows."""
+    """P26: with the least memory a hash may take, so that what is not Argon2's shows. All that is the broker's own counts, what
+    it had at start too; the pages of program and libraries, files that all who use them share, do not."""
 
     WORKERS = 2
     MOST_KIB = 24 * 1024 + WORKERS * 2048  # an arena is a multiple of 2 MiB
 
     def measured(self, passwords, load, bus=None, settings=None):
-        """Runs the load against a fresh broker; what it took at most, which is checked. The broker lives on and answers."""
-        broker, secret = self.filled(passwords, bus, {"workers": str(self.WORKERS), **(settings or {})})
-        start = status_kib(broker.pid, "VmRSS")
+        """Runs the load against a fresh broker; what it had at most, which is checked. The broker lives on and answers."""
+        broker, secret = self.filled(passwords, bus, {"workers": str(self.WORKERS), **(settings or {})}, volatile=True)
         descriptors = len(os.listdir(f"/proc/{broker.pid}/fd"))
         load(broker, secret)
-        took = status_kib(broker.pid, "VmHWM") - start
+        whole, files = status_kib(broker.pid, "VmHWM"), status_kib(broker.pid, "RssFile")
         client = broker.connect(timeout=60)
         client.verify(secret)
         wait_until(lambda: len(os.listdir(f"/proc/{broker.pid}/fd")) <= descriptors + 2, 20, "that all connections are gone")
-        tell(f"{self.id().rpartition('.')[2]}: {took / 1024:.1f} MiB at most beyond the {start / 1024:.1f} at start")
+        tell(f"{self.id().rpartition('.')[2]}: {(whole - files) / 1024:.1f} MiB at most, of "
+             f"{self.MOST_KIB / 1024:.0f}; {whole / 1024:.1f} with the pages of files")
         if not SANITIZER:
-            self.assertLess(took, self.MOST_KIB)
+            self.assertLess(whole - files, self.MOST_KIB)
         log = broker.log()
         broker.stop()
         return log
@@ -500,8 +556,9 @@ class Memory(LimitsTest):
 class Turns(LimitsTest):
     """P27: what one caller's flood costs another."""
 
-    LIST_MS = 50
-    COLD_MS = 1000
+    MOST_MS = (50, 1000)  # that a list and a cold verification may take longer than without
+    CALM_MS = (15, 100)  # without
+    ROUNDS = 3
 
     def latencies(self, client, secret, count):
         """Milliseconds of lists and of cold verifications, in turn."""
@@ -523,8 +580,25 @@ class Turns(LimitsTest):
             "events": [call(PATH, MANAGER, "ListEvents", "tua{sv}", [0, 1000, {}], destination)],
         }
 
-    @unittest.skipIf(SANITIZER, "measures; covered by the plain build")
+    def late(self, address, calls, destination, other, secret, calm, slow, what):
+        """Which of the two waits too long during that flood: mostly, or once beyond what the machine keeps anybody waiting."""
+        flood, = self.floods([Flood(address, calls, 60, destination is not None)])
+        time.sleep(0.3)
+        noise = Noise()
+        found = self.latencies(other, secret, 20)
+        noise = noise.end()
+        answers = flood.end()["answers"]
+        self.assertGreater(answers, 0)
+        (list_ms, list_most), (cold_ms, cold_most) = [(statistics.median(one), max(one)) for one in found]
+        tell(f"{what} ({answers}): list {list_ms:.1f}, at most {list_most:.1f}; cold {cold_ms:.1f}, at most {cold_most:.1f}; "
+             f"noise {noise:.1f} ms")
+        bounds = [calm[at] + self.MOST_MS[at] * slow for at in range(2)]
+        return [at for at, bound in enumerate(bounds) if statistics.median(found[at]) > bound or
+                max(found[at]) > bound + min(noise, MOST_NOISE_MS)]
+
+    @measures
     def test_p27_one_callers_flood(self):
+        """The longest of all; a round in which the machine was busy is made again, twice."""
         bus = self.bus()
         broker, secret = self.filled(1000, bus, {**REAL_COST, "cache-seconds": "0"})
         other = broker.connect(timeout=60)
@@ -532,27 +606,24 @@ class Turns(LimitsTest):
             for number in range(500):
                 with contextlib.suppress(BusError):
                     peer.verify_inline("hello", f"s{number}")
-        calm = self.latencies(other, secret, 25)
-        # A list of ten takes a millisecond or two; on a machine with other work to do everything takes so much longer.
-        slowness = max(1.0, statistics.median(calm[0]) / 2)
-        tell(f"without: list {statistics.median(calm[0]):.1f}, at most {max(calm[0]):.1f}; cold {statistics.median(calm[1]):.1f}, "
-             f"at most {max(calm[1]):.1f} ms; the machine is {slowness:.1f} times as slow as a quiet one")
+        slow = slowness()
+        for _ in range(self.ROUNDS):
+            calm = [statistics.median(found) for found in self.latencies(other, secret, 25)]
+            tell(f"without: list {calm[0]:.1f}, cold {calm[1]:.1f} ms")
+            late = [at for at in range(2) if calm[at] > self.CALM_MS[at] * slow]
+            if not late:
+                break
+        self.assertEqual(late, [])
         for way, address, destination in (("bus", bus.address, NAME), ("socket", broker.peer_address, None)):
             for kind, calls in self.calls(secret, destination).items():
-                flood, = self.floods([Flood(address, calls, 60, destination is not None)])
-                time.sleep(0.3)
-                found = self.latencies(other, secret, 20)
-                answers = flood.end()["answers"]
-                tell(f"{kind} by the {way} ({answers}): list {statistics.median(found[0]):.1f}, at most {max(found[0]):.1f}; cold "
-                     f"{statistics.median(found[1]):.1f}, at most {max(found[1]):.1f} ms")
-                self.assertGreater(answers, 0)
-                for number, most in enumerate((self.LIST_MS, self.COLD_MS)):
-                    most *= slowness
-                    self.assertLess(statistics.median(found[number]), statistics.median(calm[number]) + most, (way, kind))
-                    # The machine's own noise is in the longest ones of either.
-                    self.assertLess(sorted(found[number])[-3], max(calm[number]) + 3 * most, (way, kind))
+                for _ in range(self.ROUNDS):
+                    late = self.late(address, calls, destination, other, secret, calm, slow, f"{kind} by the {way}")
+                    if not late:
+                        break
+                self.assertEqual(late, [], (way, kind))
         broker.stop()
 
+    @alone
     def test_nobody_on_the_bus_waits_for_anothers_secret(self):
         """Not if its message is large, and not if it has descriptors, of which libdbus keeps so many and no more."""
         bus = self.bus()
@@ -618,49 +689,71 @@ class Turns(LimitsTest):
 
 
 class Loop(LimitsTest):
-    """P31, at ten thousand passwords: from one poll(2) of the loop to the next. Its own processor time is what counts: the
-    waits of a busy machine are not its own, and the one wait it has, for its commit, is allowed."""
+    """P31, at ten thousand passwords: from one poll(2) of the loop to the next. By the clock, less the one wait it may have,
+    for the syncs of its commit, and less what the machine takes: what the kernel says of this thread, and how long somebody
+    who only sleeps is kept waiting at the same time. And of its own processor time, where nothing is less."""
 
     MOST_MS = 20
     COUNT = 10000
+    ROUNDS = 3  # what is too long in each of them is too long
 
-    def turns(self, broker_of):
-        """Starts a broker whose turns are timed."""
+    def turns(self, **planted):
+        """The environment of a broker whose turns are timed."""
         environment, self.written = self.preload("time-turns.c", "TIME_TURNS")
         self.found = {}
-        return broker_of(environment)
+        return {**environment, **planted}
 
-    def longest(self, bus, name, work):
-        with open(self.written, "r+b") as stream:
-            stream.write(bytes(16))
-        pings = Pings(bus.address)
+    def longest(self, name, work, bus=None):
+        """Does the work, and takes down the longest turn meanwhile."""
+        if os.path.exists(self.written):
+            with open(self.written, "r+b") as stream:
+                stream.write(bytes(24))
+        noise, pings = Noise(), Pings(bus.address) if bus else None
         begun = time.monotonic()
         try:
-            work()
+            return work()
         finally:
             took = (time.monotonic() - begun) * 1000
-            without = pings.end()
-        self.tell_turns(name, took, without)
+            without = pings.end() if pings else 0.0
+            self.take_down(name, took, noise.end(), without)
 
-    def tell_turns(self, name, took, without=0.0):
+    def take_down(self, name, took, noise, without):
         with open(self.written, "rb") as stream:
-            clock, own = struct.unpack("dd", stream.read())
-        tell(f"{name:26} {took:8.1f} ms; longest turn {clock:6.1f} ms, {own:5.1f} of its own; longest without an answer "
-             f"{without:6.1f} ms")
-        self.found[name] = own
+            clock, own, sync = struct.unpack("3d", stream.read())
+        tell(f"{name:26} {took:8.1f} ms; longest turn {clock:6.1f} ms, {own:5.1f} of its own, beside {sync:5.1f} in syncs; "
+             f"longest without an answer {without:6.1f} ms; noise {noise:.1f} ms")
+        self.found[name] = {"clock": clock, "noise": noise, "own": own, "sync": sync}
 
-    @unittest.skipIf(SANITIZER, "measures; covered by the plain build")
+    def too_long(self):
+        return {name: figures for name, figures in self.found.items()
+                if figures["own"] > self.MOST_MS or figures["clock"] > self.MOST_MS + min(figures["noise"], MOST_NOISE_MS)}
+
+    def rounds(self, work):
+        """What was too long in every round; as soon as there is nothing there are no more of them."""
+        always = None
+        for _ in range(self.ROUNDS):
+            work()
+            late = self.too_long()
+            always = late if always is None else {name: always[name] for name in always if name in late}
+            if not always:
+                break
+        self.assertEqual(always, {})
+
+    @measures
     def test_p31_the_loop_never_blocks(self):
+        self.rounds(self.ten_thousand)
+
+    def ten_thousand(self):
         bus = self.bus()
-        begun = time.monotonic()
-        broker, secret = self.turns(lambda environment: self.filled(self.COUNT, bus, environment=environment))
+        environment = self.turns()
+        store = self.filled_home(self.COUNT)
+        broker = self.longest("start", lambda: self.start_broker(bus, home=store.home, environment=environment))
         client = broker.connect(timeout=120)
-        self.tell_turns("start", (time.monotonic() - begun) * 1000)
 
         def run(name, work):
-            self.longest(bus, name, work)
+            self.longest(name, work, bus)
 
-        def each(*calls):
+        def tried(*calls):
             for one in calls:
                 with contextlib.suppress(BusError):
                     one()
@@ -669,24 +762,27 @@ class Loop(LimitsTest):
         run("list, all", client.paths)
         run("GetManagedObjects, refused", lambda: self.assert_error(LIMIT_EXCEEDED, client.managed))
         run("introspection of all", lambda: client.introspect(PASSWORDS))
-        run("find", lambda: each(lambda: client.find("Label 77"), lambda: client.find("Nobody"), lambda: client.find("00000")))
+        run("find", lambda: tried(lambda: client.find("Label 77"), lambda: client.find("Nobody"), lambda: client.find("00000")))
         run("create", lambda: client.create("New"))
-        run("verify, cold and warm", lambda: each(*[lambda: client.verify(secret)] * 20))
-        run("300 refusals", lambda: each(*[lambda n=n: client.verify_inline("hello", f"s{n}") for n in range(300)]))
+        run("verify, cold and warm", lambda: tried(*[lambda: client.verify(store.secret)] * 20))
+        run("300 refusals", lambda: tried(*[lambda n=n: client.verify_inline("hello", f"s{n}") for n in range(300)]))
         run("events, a page", client.events)
         run("revoke", lambda: client.revoke(client.find("Label 78")))
         run("revoke all of a scope", lambda: client.revoke_all(scope="nothing"))
         run("revoke all", lambda: self.assertEqual(client.revoke_all({}), self.COUNT))
         self.assertEqual(client.list(), [])
         run("events after it", client.events)
-        broker.stop_keeping_files()
-        self.assertEqual({name: most for name, most in self.found.items() if most > self.MOST_MS}, {})
+        broker.stop()
 
-    @unittest.skipIf(SANITIZER, "measures; covered by the plain build")
+    @measures
     def test_p31_nor_when_many_expire(self):
+        self.rounds(self.all_expire)
+
+    def all_expire(self):
         bus = self.bus()
-        broker, secret = self.turns(lambda environment: self.filled(self.COUNT, bus, environment=environment,
-                                                                    expires_at=int(time.time()) + 3))
+        environment = self.turns()
+        store = self.filled_home(self.COUNT, expires_at=int(time.time()) + 3)
+        broker = self.start_broker(bus, home=store.home, environment=environment)
         client = broker.connect(timeout=120)
         time.sleep(2.5)
 
@@ -694,12 +790,23 @@ class Loop(LimitsTest):
             deadline = time.monotonic() + 60
             while self.rows(broker) > 1:
                 self.assertLess(time.monotonic(), deadline)
-                client.verify(secret)
+                client.verify(store.secret)
                 time.sleep(0.3)
 
-        self.longest(bus, "sweep of all", swept)
-        self.assertLess(self.found["sweep of all"], self.MOST_MS)
+        self.longest("sweep of all", swept, bus)
         broker.stop()
+
+    @measures
+    def test_p31_what_is_planted_is_found(self):
+        """A loop that sleeps 100 ms a turn, which costs no processor time, is too long; a sync that takes as long is not."""
+        for planted, figure in (("PLANT_TURN_MS", "clock"), ("PLANT_SYNC_MS", "sync")):
+            broker = self.start_broker(environment=self.turns(**{planted: "100"}))
+            client = broker.peer()
+            self.longest("planted", lambda: client.create("Phone"))
+            broker.stop()
+            self.assertGreaterEqual(self.found["planted"][figure], 99)
+            self.assertLess(self.found["planted"]["own"], self.MOST_MS)
+            self.assertEqual(list(self.too_long()), ["planted"] if figure == "clock" else [])
 
     def rows(self, broker):
         with contextlib.closing(sqlite3.connect(f"file:{broker.store}?mode=ro", uri=True)) as database, \
@@ -750,7 +857,7 @@ class Loop(LimitsTest):
 class Growth(LimitsTest):
     """P32: after so many operations, by connections that come and go, there is as much of everything as before."""
 
-    PAGE_CACHE_KIB = 2000  # SQLite's, which fills as the store's history does, and then is full
+    MOST_KIB = 256  # in the second half, when all that fills up once is full: 5 bytes a call and less
 
     OPERATIONS = 1000000 if LONG else 100000 if not SANITIZER else 3000
 
@@ -797,8 +904,9 @@ class Growth(LimitsTest):
 
     def with_a_journal(self, bus):
         """SQLite keeps two megabytes of pages: a store that is read fills them before anything is measured."""
-        maker = self.start_broker()
-        self.addCleanup(maker.home.remove)
+        home = Home(volatile=True)
+        self.addCleanup(home.remove)
+        maker = self.start_broker(home=home)
         maker.connect().create("First")
         maker.stop_keeping_files()
         with contextlib.closing(sqlite3.connect(maker.store)) as database:
@@ -827,19 +935,20 @@ class Growth(LimitsTest):
                 with Client(address, on_bus=on_bus, timeout=60) as client:
                     done += self.batch(client, calls, 20)
 
-        run(self.OPERATIONS // 10)
-        time.sleep(0.3)
-        before = self.state(broker.pid)
+        def after(operations):
+            run(operations)
+            time.sleep(0.3)
+            return self.state(broker.pid)
+
         begun = time.monotonic()
-        run(self.OPERATIONS)
-        took = time.monotonic() - begun
-        time.sleep(0.3)
-        after = self.state(broker.pid)
-        tell(f"{self.OPERATIONS} operations in {took:.1f} s: descriptors {before[0]} to {after[0]}, threads {before[1]} to "
-             f"{after[1]}, memory {before[2]} to {after[2]} KiB")
-        self.assertEqual(after[:2], before[:2])
+        before = after(self.OPERATIONS // 10)
+        half = after(self.OPERATIONS // 2)
+        whole = after(self.OPERATIONS // 2)
+        tell(f"{self.OPERATIONS} operations in {time.monotonic() - begun:.1f} s: descriptors {before[0]} to {whole[0]}, "
+             f"threads {before[1]} to {whole[1]}, memory {before[2]}, {half[2]}, {whole[2]} KiB")
+        self.assertEqual(whole[:2], before[:2])
         if not SANITIZER:
-            self.assertLessEqual(after[2], 1.1 * before[2] + self.PAGE_CACHE_KIB)
+            self.assertLessEqual(whole[2] - half[2], self.MOST_KIB)
         broker.stop()
 
 
@@ -874,6 +983,15 @@ class Randomness(LimitsTest):
             os.unlink(room + "/gone")
             client.create("New")
             broker.stop()
+
+
+def load_tests(loader, tests, _pattern):
+    """First what measures no time, side by side; then what does, with nothing beside it."""
+    lanes = {name: [] for name in ("Memory", "Growth", "others", "alone")}
+    for test in each(tests):
+        name = "alone" if getattr(getattr(test, test.id().rpartition(".")[2]), "alone", False) else type(test).__name__
+        lanes.get(name, lanes["others"]).append(test)
+    return loader.suiteClass([SideBySide(lanes["Memory"], lanes["Growth"], lanes["others"]), *lanes["alone"]])
 
 
 if __name__ == "__main__":

@@ -138,10 +138,11 @@ def status_kib(pid, name):
         return int(re.search(rf"^{name}:\s+(\d+) kB$", stream.read(), re.M).group(1))
 
 
-class Pings:
-    """A connection on a bus that pings every 2 ms from a process of its own: the longest time to an answer."""
+class Longest:
+    """The longest of what a process of its own measures over and over, in milliseconds. `prepare` runs there, and gives what
+    measures once."""
 
-    def __init__(self, address):
+    def __init__(self, prepare, pause=0.0):
         self.control, control = socket.socketpair()
         read_end, write_end = os.pipe()
         self.pid = os.fork()
@@ -149,14 +150,10 @@ class Pings:
             try:
                 self.control.close()
                 longest = 0.0
-                connection = Connection(address, hello=True, timeout=120)
-                connection.destination = "org.sparekey.Broker1"
-                connection.call("/", "org.freedesktop.DBus.Peer", "Ping")
+                measure = prepare()
                 control.sendall(b"r")
-                while not select.select([control], [], [], 0.002)[0]:
-                    begun = time.monotonic()
-                    connection.call("/", "org.freedesktop.DBus.Peer", "Ping")
-                    longest = max(longest, (time.monotonic() - begun) * 1000)
+                while not select.select([control], [], [], pause)[0]:
+                    longest = max(longest, measure())
                 os.write(write_end, json.dumps(longest).encode())
             finally:
                 os._exit(0)
@@ -173,3 +170,35 @@ class Pings:
         self.control.close()
         os.waitpid(self.pid, 0)
         return longest
+
+
+class Pings(Longest):
+    """A connection on a bus that pings every 2 ms: the longest time to an answer."""
+
+    def __init__(self, address):
+        def prepare():
+            connection = Connection(address, hello=True, timeout=120)
+            connection.destination = "org.sparekey.Broker1"
+
+            def ping():
+                begun = time.monotonic()
+                connection.call("/", "org.freedesktop.DBus.Peer", "Ping")
+                return (time.monotonic() - begun) * 1000
+
+            ping()
+            return ping
+
+        super().__init__(prepare, 0.002)
+
+
+class Noise(Longest):
+    """Sleeps a millisecond and again: the longest it slept beyond that. So long this machine keeps anybody waiting who has
+    nothing to do with us."""
+
+    def __init__(self):
+        def oversleep():
+            begun = time.monotonic()
+            time.sleep(0.001)
+            return (time.monotonic() - begun - 0.001) * 1000
+
+        super().__init__(lambda: oversleep)
