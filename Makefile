@@ -194,11 +194,17 @@ valgrind:
 	@$(SUBMAKE) run-valgrind $(call or_failed,build)
 	@$(SUMMARY) $(TOTALS)
 
-# The large figures of what the check does in small: every n of every fault, 100,000 losses of power.
+# The large figures of what the check does in small (docs/HACKING.md names them): a day, most of it for the fuzz targets and
+# the kills. What fails ends it.
+LONG_FUZZ_SECONDS ?= 10000
+LONG = SPAREKEY_BUILD=$(BUILD) $(1) /usr/bin/python3 -B tests/integration/$(2) -v
 check-long: all units $(BUILD)/probe $(FAILING)
 	SPAREKEY_LOSSES=100000 $(BUILD)/unit/test_store_power
 	SPAREKEY_HOSTILE=all $(BUILD)/unit/test_store_hostile
-	SPAREKEY_BUILD=$(BUILD) SPAREKEY_FAULTS=all /usr/bin/python3 -B tests/integration/test_faults.py -v
+	$(call LONG,SPAREKEY_FAULTS=all,test_faults.py)
+	$(call LONG,SPAREKEY_LONG=1,test_limits.py)
+	$(call LONG,SPAREKEY_KILLS=20000 SPAREKEY_RACES=1000000,test_promises.py Durability)
+	$(SUBMAKE) fuzz FUZZ_SECONDS=$(LONG_FUZZ_SECONDS)
 
 # One build's suites; where it does not build, that is the one failure.
 suites:
