@@ -81,7 +81,7 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 	bool has_sign = word[0] == '+' || word[0] == '-';
 	int code = 0;
 
-	if (strcmp(word, "any") == 0) {
+	if (is_any(word)) {
 		*set = (struct scope_set){ 0 };
 		*is_fresh = false;
 		return 0;

@@ -77,10 +77,12 @@ static int verify(struct cli *cli, const struct sparekey_secret *secret, const c
 
 static int read_verify_option(int letter, const char **ret_scope, struct sparekey_check *check)
 {
+	char plain[SPAREKEY_SCOPE_SIZE];
+
 	switch (letter) {
 	case 's':
 		*ret_scope = optarg;
-		return 0;
+		return read_scope(optarg, optarg, plain);
 	case 'a':
 		return read_account(optarg, &check->account);
 	case 'r':

@@ -84,6 +84,8 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
                 const char *command);
 /* The value of --account: 0 and `ret_account` points to it, or an exit code, said. */
 int read_account(const char *text, const char **ret_account);
+/* Whether a word stands for every service. Over D-Bus a scope may have that name too; here none. */
+bool is_any(const char *text);
 /* A scope by its plain name; `word` is what the user gave. 0 or an exit code, said. */
 int read_scope(const char *text, const char *word, char ret_scope[static SPAREKEY_SCOPE_SIZE]);
 /* For a command without options; 0 or an exit code, said. */
@@ -175,7 +177,7 @@ int output_changed(const struct cli *cli, const char *what,
 /* A state of the tool's alone: what it has just revoked. */
 #define SPAREKEY_REVOKED ((enum sparekey_state)0x100)
 const char *state_name(enum sparekey_state state);
-/* "imap, smtp", or "any". */
+/* "imap, smtp", or `any`; where that is not empty, a scope that has the name "any" is quoted. */
 void scopes_text(const struct sparekey_scopes *scopes, const char *separator, const char *any,
                  char *ret_text, size_t size);
 /* Their names as a JSON array; the caller's. */

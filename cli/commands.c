@@ -9,7 +9,8 @@
 
 static const struct command commands[] = {
 	{ "new", new_command, "LABEL...", "make app passwords; each is shown once",
-	  "  -s, --scope SCOPE    only for imap, smtp, caldav, ...; may be repeated\n"
+	  "  -s, --scope SCOPE    only for imap, smtp, caldav, ...; may be repeated;\n"
+	  "                       \"any\", alone: for any service\n"
 	  "  -a, --account NAME   only for that login name\n"
 	  "  -e, --expires WHEN   90d, 12h, 2027-01-31 (the end of that day) or never\n"
 	  "  -p, --print          the password and a newline on standard output\n"

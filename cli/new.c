@@ -26,6 +26,7 @@ struct made {
 struct wanted {
 	struct sparekey_wish wish;
 	const char *scopes[SPAREKEY_SCOPES_MAX];
+	bool for_any; /* every service, whatever the setting default-scopes says */
 	bool print;
 	bool in_place;
 	unsigned int count;
@@ -42,16 +43,23 @@ static const struct option options[] = {
 static int add_scope(struct wanted *wanted, const char *scope)
 {
 	char plain[SPAREKEY_SCOPE_SIZE];
-	int code = read_scope(scope, scope, plain);
+	bool had_others = wanted->wish.scopes_count > 0;
 
-	if (code != 0) {
+	wanted->for_any = wanted->for_any || is_any(scope);
+	if (wanted->for_any && (had_others || !is_any(scope))) {
+		return say_error(EXIT_BAD_DATA, "Either \"-s any\" alone, or the services by name.",
+		                 "\"any\" is every service, and stands alone");
+	}
+	wanted->wish.has_scopes = true;
+	int code = wanted->for_any ? 0 : read_scope(scope, scope, plain);
+
+	if (wanted->for_any || code != 0) {
 		return code;
 	}
 	if (wanted->wish.scopes_count == SPAREKEY_SCOPES_MAX) {
 		return say_error(EXIT_BAD_DATA, NULL, "more than 64 scopes");
 	}
 	wanted->scopes[wanted->wish.scopes_count++] = scope;
-	wanted->wish.has_scopes = true;
 	return 0;
 }
 

@@ -53,13 +53,22 @@ int read_account(const char *text, const char **ret_account)
 	return 0;
 }
 
+bool is_any(const char *text)
+{
+	return strcmp(text, "any") == 0;
+}
+
 int read_scope(const char *text, const char *word, char ret_scope[static SPAREKEY_SCOPE_SIZE])
 {
+	static const char hint[] = "Scopes are names such as imap, smtp, caldav.";
 	char room[BRIEF_BYTES];
 
+	/* One that has the name all the same can be taken away. */
+	if (is_any(text) && word[0] != '-') {
+		return say_error(EXIT_BAD_DATA, hint, "\"any\" is every service, and none of them");
+	}
 	if (scope_read(text, ret_scope) != 0) {
-		return say_error(EXIT_BAD_DATA, "Scopes are names such as imap, smtp, caldav.",
-		                 "not a scope: \"%s\"", brief(word, room));
+		return say_error(EXIT_BAD_DATA, hint, "not a scope: \"%s\"", brief(word, room));
 	}
 	return 0;
 }

@@ -40,8 +40,10 @@ void scopes_text(const struct sparekey_scopes *scopes, const char *separator, co
 
 	snprintf(ret_text, size, "%s", scopes->count == 0 ? any : "");
 	for (unsigned int i = 0; i < scopes->count && length < size; i++) {
-		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
-		                           i > 0 ? separator : "", scopes->names[i]);
+		const char *quote = any[0] != '\0' && is_any(scopes->names[i]) ? "\"" : "";
+
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s%s%s",
+		                           i > 0 ? separator : "", quote, scopes->names[i], quote);
 	}
 }
 
@@ -214,13 +216,14 @@ void output_plain_password(const struct sparekey_password *password)
 
 void used_text(const struct sparekey_password *password, long long now, char *ret_text, size_t size)
 {
+	const char *quote = is_any(password->last_used_scope) ? "\"" : "";
 	char when[32];
 	char from[2048];
 
 	when_relative(password->last_used_at, now, when);
-	snprintf(ret_text, size, "%s%s%s%s%.120s", when,
-	         password->last_used_scope[0] != '\0' ? ", " : "", password->last_used_scope,
-	         password->last_used_from[0] != '\0' ? ", " : "",
+	snprintf(ret_text, size, "%s%s%s%s%s%s%.120s", when,
+	         password->last_used_scope[0] != '\0' ? ", " : "", quote, password->last_used_scope,
+	         quote, password->last_used_from[0] != '\0' ? ", " : "",
 	         shown_once(password->last_used_from, from));
 }
 

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import Broker, run_tool  # noqa: E402
+from support import Broker, options, run_tool  # noqa: E402
 
 SYMBOLS = "0123456789abcdefghjkmnpqrstvwxyz"
 OTHERS = "01234-56789-abcde-fghjk-mnpn2"  # a right check, nobody's id
@@ -24,8 +24,10 @@ def changed(text, *places):
 
 
 class Forms(unittest.TestCase):
+    settings = {}
+
     def setUp(self):
-        self.broker = Broker()
+        self.broker = Broker(settings=self.settings)
         self.addCleanup(self.broker.stop)
         self.home = self.broker.home
 
@@ -141,6 +143,16 @@ class ByRule(Forms):
         self.assertEqual([row["state"] for row in self.json(0, "revoke", "--dry-run", "phone")], ["active"])
 
 
+class Defaults(Forms):
+    settings = {"default-scopes": "imap"}
+
+    def test_any_service_can_be_asked_for(self):
+        secret, phone = self.make("Phone", "-s", "any")
+        self.assertEqual(self.json(0, "show", phone)["scopes"], [])
+        self.run_it(0, "verify", "-s", "smtp", input_text=secret)
+        self.assertEqual(self.json(0, "show", self.make("Tablet")[1])["scopes"], ["imap"])
+
+
 class Changes(Forms):
     def test_freeze_and_thaw(self):
         secret, phone = self.make("Phone")
@@ -156,6 +168,26 @@ class Changes(Forms):
                                   (("xmpp",), ["xmpp"]), (("any",), [])):
             with self.subTest(arguments=arguments):
                 self.assertEqual(self.json(0, "scope", phone, "--", *arguments)["scopes"], scopes)
+
+    def test_a_scope_that_is_named_any_is_not_any_service(self):
+        client = self.broker.peer()
+        client.create("Named so", options(scopes=["any", "imap"]))
+        client.create("Of all")
+        self.assertEqual(self.run_it(0, "scope", "Named so").stdout, '"any" imap\n')
+        self.assertIn('For        "any", imap\n', self.run_it(0, "show", "Named so").stdout)
+        self.assertIn('  "any" imap  ', self.run_it(0, "list").stdout)
+        self.assertIn("\tany,imap\t", self.run_it(0, "--plain", "show", "Named so").stdout)
+        self.assertEqual(self.json(0, "show", "Named so")["scopes"], ["any", "imap"])
+        self.assertEqual(self.run_it(0, "scope", "Of all").stdout, "any\n")
+        self.assertEqual(self.json(0, "scope", "Named so", "--", "-any")["scopes"], ["imap"])
+
+    def test_any_is_no_scope(self):
+        secret, phone = self.make("Phone")
+        for arguments in (("verify", "-s", "any"), ("revoke", "--force", "-s", "any"), ("scope", phone, "+any"),
+                          ("new", "-p", "x", "-s", "any", "-s", "imap"), ("new", "-p", "x", "-s", "imap", "-s", "any")):
+            with self.subTest(arguments=arguments):
+                self.assertIn('"any" is every service, and', self.run_it(65, *arguments, input_text=secret).stderr)
+        self.assertEqual([row["scopes"] for row in self.json(0, "list")], [[]])
 
     def test_how_many_arguments(self):
         self.make("Phone")
