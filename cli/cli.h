@@ -114,7 +114,10 @@ void say_hint(const struct cli *cli, const char *format, ...) __attribute__((for
 void say_progress(struct cli *cli, unsigned int done, unsigned int count);
 /* The same for a single call: true before it, false after it. Not where it reads a secret: that
  * wait would be broken off. */
+#define PATIENCE_MS 2000
 void say_patience(const struct cli *cli, bool begins);
+/* What say_patience says, where the wait is our own. */
+void say_waiting(struct cli *cli);
 /* sparekey_list so; an exit code, said. */
 int list_all(struct cli *cli, struct sparekey_list *ret_list);
 /* Writes past stdio; false if it cannot. */
@@ -204,6 +207,34 @@ void signals_stop(void);
 void signals_release(struct signals *signals);
 /* Whether it asks to end; notes by which in `cli`, SIGINT apart. */
 bool signals_ends(struct cli *cli, int number);
+
+/* ask.c: requests awaited beside held signals. The first signal that ends leaves what is under way
+ * a short time, once for all requests of one `asking`; the second leaves it none. */
+struct asking {
+	struct cli *cli;
+	struct signals *signals;
+	bool is_ended;        /* a signal to end has come */
+	long long give_up_ms; /* monotonic; then nothing is awaited any more */
+};
+/* The request's result; `take` is called with its answer, whatever the result. -ETIMEDOUT: given up
+ * after a signal, so that it may be done all the same. */
+int ask(struct asking *asking, const struct sparekey_request *request,
+        void (*take)(void *data, const struct sparekey_answer *answer), void *data);
+/* Takes the signals that have come; true: one of them, or one before, is to end. */
+bool ask_signals(struct asking *asking);
+/* Waits until stdout takes more; false: a signal is to end instead. */
+bool ask_output(struct asking *asking);
+
+/* make.c: makes `count` passwords and shows each once. 0 or an exit code, said. */
+struct making {
+	struct sparekey_wish wish; /* but for the label */
+	bool print;
+	bool in_place;
+	unsigned int count;
+	char **labels;
+	struct made *made; /* make.c's own */
+};
+int make_all(struct cli *cli, struct making *making);
 
 /* term.c */
 /* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED if it was

@@ -117,8 +117,6 @@ bool say_raw(const char *text)
 	return true;
 }
 
-#define PATIENCE_S 2
-
 void say_progress(struct cli *cli, unsigned int done, unsigned int count)
 {
 	struct timespec now;
@@ -130,7 +128,7 @@ void say_progress(struct cli *cli, unsigned int done, unsigned int count)
 	if (cli->quiet || !isatty(STDERR_FILENO)) {
 		return;
 	}
-	if (done < count && now.tv_sec - cli->started_at >= PATIENCE_S) {
+	if (done < count && (now.tv_sec - cli->started_at) * 1000 >= PATIENCE_MS) {
 		fprintf(stderr, "\r%u of %u", done, count);
 		cli->has_progress = true;
 	} else if (done == count && cli->has_progress) {
@@ -139,16 +137,31 @@ void say_progress(struct cli *cli, unsigned int done, unsigned int count)
 	}
 }
 
-static void on_patience(int number)
+/* Safe in a handler. */
+static void write_patience(void)
 {
 	static const char text[] = "Still waiting for the broker.\n";
-	int kept = errno;
-
-	(void)number;
 	ssize_t told = write(STDERR_FILENO, text, sizeof(text) - 1);
 
 	(void)told; /* only a comfort */
+}
+
+static void on_patience(int number)
+{
+	int kept = errno;
+
+	(void)number;
+	write_patience();
 	errno = kept;
+}
+
+void say_waiting(struct cli *cli)
+{
+	if (cli->quiet || !isatty(STDERR_FILENO)) {
+		return;
+	}
+	say_progress(cli, 1, 1); /* takes its line away */
+	write_patience();
 }
 
 /* An alarm, since the one long call cannot be looked into. libdbus goes on after it. */
@@ -159,7 +172,7 @@ void say_patience(const struct cli *cli, bool begins)
 	if (!begins) {
 		alarm(0);
 	} else if (!cli->quiet && isatty(STDERR_FILENO) && sigaction(SIGALRM, &action, NULL) == 0) {
-		alarm(PATIENCE_S);
+		alarm(PATIENCE_MS / 1000);
 	}
 }
 

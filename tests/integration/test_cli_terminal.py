@@ -110,7 +110,96 @@ class TheScreen(WithABroker):
         os.kill(self.broker.pid, signal.SIGCONT)
         self.end(terminal, 130)
         self.assertIn(b"sparekey: interrupted before it was shown", terminal.output)
+        self.assertNotIn(b"may have been made", terminal.output)
         self.assertEqual(self.labels(), ["Phone"])
+
+    def silent(self, *arguments):
+        """A tool that has made one of two, and waits for a broker that does not answer."""
+        terminal = Terminal(self.home, "new", *arguments, "Phone", "Tablet")
+        terminal.until(b"Press Enter")
+        os.kill(self.broker.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.broker.pid, signal.SIGCONT)
+        terminal.type(b"\n")
+        return terminal
+
+    def test_signals_end_the_wait_for_a_silent_broker(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGQUIT, -signal.SIGQUIT),
+                             (signal.SIGHUP, -signal.SIGHUP)):
+            with self.subTest(number=number):
+                terminal = self.silent()
+                terminal.until(b"Still waiting for the broker.", 5)
+                start = time.monotonic()
+                os.kill(terminal.pid, number)
+                self.end(terminal, code)
+                self.assertLess(time.monotonic() - start, 4)
+                self.assertIn(b'sparekey: interrupted before it was shown\r\n'
+                              b'"Tablet" may have been made all the same. To see: sparekey list\r\n', terminal.output)
+                os.kill(self.broker.pid, signal.SIGCONT)
+                wait_until(lambda: self.labels() == ["Phone"])
+                self.client.revoke_all({})
+
+    def test_a_second_ctrl_c_waits_for_nothing(self):
+        terminal = self.silent("-q")
+        terminal.until(b"\x1b[?1049l")
+        os.kill(terminal.pid, signal.SIGINT)
+        time.sleep(0.3)
+        start = time.monotonic()
+        os.kill(terminal.pid, signal.SIGINT)
+        self.end(terminal, 130)
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertNotIn(b"Still waiting", terminal.output)
+
+    def test_what_cannot_be_undone_is_told(self):
+        terminal = Terminal(self.home, "new", "--print", *(f"Label {number}" for number in range(60)))
+        wait_until(lambda: len(self.labels()) > 3)
+        os.kill(self.broker.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.broker.pid, signal.SIGCONT)
+        time.sleep(0.3)
+        terminal.type(b"\x03")
+        start = time.monotonic()
+        self.end(terminal, 130)
+        self.assertLess(time.monotonic() - start, 4)
+        self.assertIsNone(SECRET.search(terminal.output))
+        self.assertGreaterEqual(terminal.output.count(b" could not be revoked again"), 3)
+        self.assertIn(b"To end them by hand: sparekey revoke ID", terminal.output)
+
+    def test_ctrl_c_ends_every_wait_at_once(self):
+        self.client.create("Phone")
+        os.kill(self.broker.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.broker.pid, signal.SIGCONT)
+        tools = [subprocess.Popen([SPAREKEY, *line.split()], env=self.home.environment(), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                 for line in ("new -p x", "list", "show x", "revoke x", "revoke --all --force", "rename x y", "scope x imap",
+                              "expire x 1d", "freeze x", "verify -s imap", "which", "status")]
+        time.sleep(1)
+        for tool in tools:
+            tool.send_signal(signal.SIGINT)
+        for tool in tools:
+            with self.subTest(tool=tool.args):
+                self.assertEqual((tool.communicate(timeout=1)[1], tool.returncode), (b"", -signal.SIGINT))
+
+    def test_a_signal_undoes_what_was_made_where_the_broker_answers(self):
+        terminal = Terminal(self.home, "new", "--print", *(f"Label {number}" for number in range(60)))
+        wait_until(lambda: len(self.labels()) > 3)
+        terminal.type(b"\x03")
+        self.end(terminal, 130)
+        self.assertIn(b"revoked again.", terminal.output)
+        self.assertNotIn(b"may have been made", terminal.output)
+        self.assertEqual(self.labels(), [])
+
+    def test_a_signal_ends_the_wait_for_a_reader(self):
+        scopes = [word for number in range(60) for word in ("-s", f"scope-number-{number}-of-some-length"[:32])]
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        done = subprocess.Popen([SPAREKEY, "--json", "new", *scopes, "One", "Two", "Three"], env=self.home.environment(),
+                                stdout=writer, stderr=subprocess.PIPE)
+        os.close(writer)
+        wait_until(lambda: len(self.labels()) == 3)
+        time.sleep(0.3)
+        done.send_signal(signal.SIGINT)
+        self.assertIn(b"They were revoked again.", done.communicate(timeout=10)[1])
+        self.assertEqual((done.returncode, self.labels()), (130, []))
+        os.close(reader)
 
     def test_ctrl_z_and_fg(self):
         shell = Shell(self.home)
