@@ -73,8 +73,8 @@ int rename_command(struct cli *cli, int argc, char **argv)
 	return code == 0 ? say_changed(cli, password.id, "Renamed") : code;
 }
 
-/* One [+|-]SCOPE or "any" applied to a set; `is_fresh`: the first bare name replaces what was
- * there. */
+/* One [+|-]SCOPE or "any" applied to a set; `is_fresh`: no bare name has come, of which the first
+ * replaces what was there. */
 static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 {
 	char plain[SPAREKEY_SCOPE_SIZE];
@@ -83,7 +83,6 @@ static int apply(struct scope_set *set, const char *word, bool *is_fresh)
 
 	if (is_any(word)) {
 		*set = (struct scope_set){ 0 };
-		*is_fresh = false;
 		return 0;
 	}
 	code = read_scope(word + (has_sign ? 1 : 0), word, plain);
@@ -133,6 +132,17 @@ static int say_scopes(const struct cli *cli, const struct sparekey_password *pas
 	return say_end(0);
 }
 
+/* Added to one that was for any service, a name takes all the others away. */
+static void say_narrowed(const struct cli *cli, const struct scope_set *set)
+{
+	char text[SCOPE_SET_TEXT];
+	char room[BRIEF_BYTES];
+
+	scope_set_format(set, ' ', text);
+	fflush(stdout);
+	say_hint(cli, "It served every service until now; from now on only: %s", brief(text, room));
+}
+
 int scope_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
@@ -163,7 +173,11 @@ int scope_command(struct cli *cli, int argc, char **argv)
 		code = say_result(
 			cli, sparekey_set_scopes(cli->sparekey, password.id, names, set.count));
 	}
-	return code == 0 ? say_changed(cli, password.id, "Changed the scopes of") : code;
+	code = code == 0 ? say_changed(cli, password.id, "Changed the scopes of") : code;
+	if (code == 0 && is_fresh && password.scopes.count == 0 && set.count > 0) {
+		say_narrowed(cli, &set);
+	}
+	return code;
 }
 
 int expire_command(struct cli *cli, int argc, char **argv)

@@ -118,8 +118,6 @@ void say_progress(struct cli *cli, unsigned int done, unsigned int count);
 void say_patience(const struct cli *cli, bool begins);
 /* What say_patience says, where the wait is our own. */
 void say_waiting(struct cli *cli);
-/* sparekey_list so; an exit code, said. */
-int list_all(struct cli *cli, struct sparekey_list *ret_list);
 /* Writes past stdio; false if it cannot. */
 bool say_raw(const char *text);
 /* A line about what was done, unless --quiet; on stdout. */
@@ -132,6 +130,12 @@ const char *shown(const char *text, char ret_room[static 2048]);
 #define BRIEF_COLUMNS 60u
 #define BRIEF_BYTES ((size_t)4 * BRIEF_COLUMNS)
 const char *brief(const char *text, char ret_room[static BRIEF_BYTES]);
+
+/* pages.c: sparekey_list, with patience told; an exit code, said. */
+int list_all(struct cli *cli, struct sparekey_list *ret_list);
+/* Calls `look` for each, by id, and keeps none. The library's result. */
+int look_at_all(struct cli *cli, void (*look)(void *data, const struct sparekey_password *password),
+                void *data);
 
 /* resolve.c: a label or an id to a record. 0 or an exit code, said; "Did you mean" when it is close
  * to one. */

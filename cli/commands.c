@@ -34,7 +34,8 @@ static const struct command commands[] = {
 	  "sparekey rename Phone \"Old phone\"" },
 	{ "scope", scope_command, "PASSWORD [+|-]SCOPE...", "what it is for",
 	  "Names set the list, +NAME adds, -NAME takes away, \"any\" clears it, so that it is\n"
-	  "good for any service. Without names the password is shown.\n",
+	  "good for any service. +NAME makes one for any service one for NAME alone.\n"
+	  "Without names they are shown.\n",
 	  "sparekey scope Phone imap +smtp" },
 	{ "expire", expire_command, "PASSWORD WHEN", "when it ends by itself",
 	  "WHEN is a span (90d, 12h), a date (2027-01-31, the end of that day) or never.\n",

@@ -63,36 +63,34 @@ static unsigned int distance_to(const char *typed, const char *label)
 	return best;
 }
 
+struct nearest {
+	char typed[LIMIT_LABEL_KEY_BYTES + 1];
+	unsigned int distance;
+	char label[SPAREKEY_LABEL_SIZE];
+};
+
+static void compare(void *data, const struct sparekey_password *password)
+{
+	struct nearest *nearest = data;
+	unsigned int distance = distance_to(nearest->typed, password->label);
+
+	if (distance < nearest->distance) {
+		nearest->distance = distance;
+		memcpy(nearest->label, password->label, sizeof(nearest->label));
+	}
+}
+
 static int not_found(struct cli *cli, const char *name)
 {
-	struct sparekey_list list = { NULL, 0 };
-	const char *meant = NULL;
-	char typed[LIMIT_LABEL_KEY_BYTES + 1];
+	struct nearest nearest = { .distance = UINT32_MAX };
 	char room[BRIEF_BYTES];
 	char hint[300];
-	unsigned int best = UINT32_MAX;
+	bool is_near = strlen(name) <= LIMIT_LABEL_BYTES && label_fold(name, nearest.typed) == 0 &&
+	               look_at_all(cli, compare, &nearest) == 0 &&
+	               nearest.distance <= 1 + (unsigned int)strlen(nearest.typed) / 4;
 
-	if (strlen(name) <= LIMIT_LABEL_BYTES && label_fold(name, typed) == 0 &&
-	    sparekey_list(cli->sparekey, &list) == 0) {
-		for (unsigned int i = 0; i < list.count; i++) {
-			unsigned int distance = distance_to(typed, list.rows[i].label);
-
-			if (distance < best) {
-				best = distance;
-				meant = list.rows[i].label;
-			}
-		}
-	}
-	if (meant != NULL && best <= 1 + (unsigned int)strlen(typed) / 4) {
-		snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", meant);
-	} else {
-		meant = NULL;
-	}
-	int code = say_error(EXIT_NO, meant != NULL ? hint : NULL, "no password \"%s\"",
-	                     brief(name, room));
-
-	sparekey_list_free(&list);
-	return code;
+	snprintf(hint, sizeof(hint), "Did you mean \"%s\"?", nearest.label);
+	return say_error(EXIT_NO, is_near ? hint : NULL, "no password \"%s\"", brief(name, room));
 }
 
 int resolve(struct cli *cli, const char *name, struct sparekey_password *ret_password)

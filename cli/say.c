@@ -176,15 +176,6 @@ void say_patience(const struct cli *cli, bool begins)
 	}
 }
 
-int list_all(struct cli *cli, struct sparekey_list *ret_list)
-{
-	say_patience(cli, true);
-	int result = sparekey_list(cli->sparekey, ret_list);
-
-	say_patience(cli, false);
-	return say_result(cli, result);
-}
-
 static int exit_code_of(enum sparekey_error error)
 {
 	switch (error) {

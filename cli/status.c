@@ -79,17 +79,12 @@ static int print_status(const struct cli *cli, const struct status *status)
 	return EXIT_DONE;
 }
 
-static int count_passwords(struct cli *cli, struct status *status)
+static void count_one(void *data, const struct sparekey_password *password)
 {
-	struct sparekey_list list = { NULL, 0 };
-	int code = list_all(cli, &list);
+	struct status *status = data;
 
-	status->count = list.count;
-	for (unsigned int i = 0; i < list.count; i++) {
-		status->frozen += list.rows[i].state == SPAREKEY_FROZEN ? 1 : 0;
-	}
-	sparekey_list_free(&list);
-	return code;
+	status->count++;
+	status->frozen += password->state == SPAREKEY_FROZEN ? 1 : 0;
 }
 
 int status_command(struct cli *cli, int argc, char **argv)
@@ -118,7 +113,7 @@ int status_command(struct cli *cli, int argc, char **argv)
 		code = say_no_memory();
 	}
 	if (code == 0) {
-		code = count_passwords(cli, &status);
+		code = say_result(cli, look_at_all(cli, count_one, &status));
 	}
 	if (code == 0) {
 		code = say_end(print_status(cli, &status));

@@ -3,13 +3,16 @@
 """What the tool answers in each of its forms: for people, --plain and --json; and by rules instead of names."""
 import json
 import os
+import resource
 import sqlite3
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import Broker, options, run_tool  # noqa: E402
+from support import SANITIZER, SPAREKEY, Broker, options, run_tool  # noqa: E402
+from test_limits import fill  # noqa: E402
 
 SYMBOLS = "0123456789abcdefghjkmnpqrstvwxyz"
 OTHERS = "01234-56789-abcde-fghjk-mnpn2"  # a right check, nobody's id
@@ -169,6 +172,16 @@ class Changes(Forms):
             with self.subTest(arguments=arguments):
                 self.assertEqual(self.json(0, "scope", phone, "--", *arguments)["scopes"], scopes)
 
+    def test_that_it_served_everything_is_told(self):
+        told = "It served every service until now; from now on only: imap smtp\n"
+        self.make("Phone")
+        for arguments, said in ((("-q", "scope", "Phone", "+imap"), ""), (("scope", "Phone", "+smtp"), ""),
+                                (("scope", "Phone", "any"), ""), (("scope", "Phone", "any"), ""),
+                                (("scope", "Phone", "+smtp", "+imap"), told), (("scope", "Phone", "any"), ""),
+                                (("scope", "Phone", "smtp", "imap"), ""),
+                                (("scope", "Phone", "any"), ""), (("--json", "scope", "Phone", "any", "+smtp", "+imap"), told)):
+            self.assertEqual(self.run_it(0, *arguments).stderr, said)
+
     def test_a_scope_that_is_named_any_is_not_any_service(self):
         client = self.broker.peer()
         client.create("Named so", options(scopes=["any", "imap"]))
@@ -208,6 +221,45 @@ class Changes(Forms):
         self.assertIn("No app passwords", self.run_it(0, "list").stderr)
         phone = self.make("Phone")[1]
         self.assertTrue(self.run_it(0, "--plain", "show", "Phone").stdout.startswith(f"{phone}\tPhone\t"))
+
+
+class Many(Forms):
+    COUNT = 3001  # 20 MB, were all of them kept
+    DATA_BYTES = 12 << 20
+
+    def fill(self):
+        self.make("First")
+        self.broker.stop_keeping_files()
+        fill(self.broker.store, self.COUNT - 1)
+        with sqlite3.connect(self.home.store) as database:
+            database.execute("UPDATE password SET label = 'Dovecot', label_key = 'dovecot', state = 2 WHERE number = "
+                             "(SELECT max(number) FROM password)")
+        self.broker = Broker(home=self.home)
+        self.addCleanup(self.broker.stop)
+
+    def said_within(self, *arguments):
+        """What the tool says where it may take so much memory."""
+        def limit():
+            if not SANITIZER:
+                resource.setrlimit(resource.RLIMIT_DATA, (self.DATA_BYTES, self.DATA_BYTES))
+
+        return subprocess.run([SPAREKEY, *arguments], env=self.home.environment(), preexec_fn=limit, check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+    def test_what_is_only_counted_or_compared_is_not_kept(self):
+        self.fill()
+        self.assertIn(f"Passwords  {self.COUNT} (1 frozen)\n", self.said_within("status"))
+        self.assertIn('Did you mean "Dovecot"?', self.said_within("show", "Dovecto"))
+        if not SANITIZER:
+            self.assertEqual(self.said_within("list"), "sparekey: Cannot allocate memory\n")
+
+    def test_damaged_ones_are_counted_too(self):
+        self.fill()
+        with sqlite3.connect(self.home.store) as database:
+            database.execute("UPDATE password SET hash = 'x', id = '!' || number WHERE number > 100")
+        told = self.json(0, "status")["passwords"]
+        self.assertEqual(told, len(self.json(0, "list")))
+        self.assertEqual(told, self.COUNT)
 
 
 if __name__ == "__main__":
