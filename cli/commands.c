@@ -34,7 +34,7 @@ static const struct command commands[] = {
 	  "sparekey rename Phone \"Old phone\"" },
 	{ "scope", scope_command, "PASSWORD [+|-]SCOPE...", "what it is for",
 	  "Names set the list, +NAME adds, -NAME takes away, \"any\" clears it, so that it is\n"
-	  "good for any service. +NAME makes one for any service one for NAME alone.\n"
+	  "good for any service. With +NAME one for any service is for NAME alone.\n"
 	  "Without names they are shown.\n",
 	  "sparekey scope Phone imap +smtp" },
 	{ "expire", expire_command, "PASSWORD WHEN", "when it ends by itself",
