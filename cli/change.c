@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
-#include "protocol/label.h"
 #include "protocol/scope.h"
 
 /* Where arguments begin; a minus sign may begin one (scope PASSWORD -smtp), so options end at the
@@ -55,14 +53,11 @@ static int say_changed(struct cli *cli, const char *id, const char *what)
 int rename_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
-	char label[LIMIT_LABEL_BYTES + 1];
-	char room[BRIEF_BYTES];
+	char label[SPAREKEY_LABEL_SIZE];
 	int code = arguments(&argc, argv, 2, 2);
 
-	if (code == 0 && label_read(argv[optind + 1], label) != 0) {
-		code = say_error(EXIT_BAD_DATA,
-		                 "1 to 255 bytes, without control or direction characters.",
-		                 "not a label: \"%s\"", brief(argv[optind + 1], room));
+	if (code == 0) {
+		code = read_label(argv[optind + 1], label);
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);
@@ -184,13 +179,10 @@ int expire_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
 	long long at = 0;
-	long long now = (long long)time(NULL);
-	char room[BRIEF_BYTES];
 	int code = arguments(&argc, argv, 2, 2);
 
-	if (code == 0 && (!when_read(argv[optind + 1], now, &at) || (at != 0 && at <= now))) {
-		code = say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
-		                 "not a time to come: \"%s\"", brief(argv[optind + 1], room));
+	if (code == 0) {
+		code = read_expiry(argv[optind + 1], &at);
 	}
 	if (code == 0) {
 		code = resolve(cli, argv[optind], &password);

@@ -10,6 +10,8 @@
 #include "cli.h"
 #include "protocol/limits.h"
 
+static const char no_argument_hint[] = "The password comes from stdin or the terminal.";
+
 static const struct option verify_options[] = {
 	{ "scope", required_argument, NULL, 's' },
 	{ "account", required_argument, NULL, 'a' },
@@ -105,10 +107,7 @@ int verify_command(struct cli *cli, int argc, char **argv)
 	       (letter = next_option(argc, argv, ":s:a:", verify_options, argv[0])) != -1) {
 		code = read_verify_option(letter, &scope, &check);
 	}
-	if (code == 0 && optind != argc) {
-		code = say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
-		                 "verify takes no argument");
-	}
+	code = code == 0 ? no_arguments(argc, argv, no_argument_hint) : code;
 	if (code == 0 && scope == NULL) {
 		code = say_error(EXIT_USAGE_ERROR, "Such as: sparekey verify --scope imap",
 		                 "--scope is missing");
@@ -195,11 +194,9 @@ int which_command(struct cli *cli, int argc, char **argv)
 	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
-	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, "The password comes from stdin or the terminal.",
-		                 "which takes no argument");
-	}
-	int code = read_secret(cli, &secret);
+	int code = no_arguments(argc, argv, no_argument_hint);
+
+	code = code == 0 ? read_secret(cli, &secret) : code;
 
 	if (code == 0) {
 		code = identify(cli, secret, &identity);

@@ -84,12 +84,18 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
                 const char *command);
 /* The value of --account: 0 and `ret_account` points to it, or an exit code, said. */
 int read_account(const char *text, const char **ret_account);
+/* The plain form of a label, which label_fold takes; 0 or an exit code, said. */
+int read_label(const char *text, char ret_label[static SPAREKEY_LABEL_SIZE]);
+/* A time to come, or 0 for "never"; 0 or an exit code, said. */
+int read_expiry(const char *text, long long *ret_at);
 /* Whether a word stands for every service. Over D-Bus a scope may have that name too; here none. */
 bool is_any(const char *text);
 /* A scope by its plain name; `word` is what the user gave. 0 or an exit code, said. */
 int read_scope(const char *text, const char *word, char ret_scope[static SPAREKEY_SCOPE_SIZE]);
 /* For a command without options; 0 or an exit code, said. */
 int no_more_options(int argc, char **argv, const char *letters);
+/* Behind the options of a command that takes none; 0 or an exit code, said. */
+int no_arguments(int argc, char **argv, const char *hint);
 /* Moves global options to the front, wherever they stand before "--", so that "list --json" does
  * what it says. */
 void gather_globals(int argc, char **argv);

@@ -65,12 +65,11 @@ int list_command(struct cli *cli, int argc, char **argv)
 	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
-	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, "To see one: sparekey show PASSWORD",
-		                 "list takes no argument");
-	}
-	int code = cli_connect(cli);
+	int code = no_arguments(argc, argv, "To see one: sparekey show PASSWORD");
 
+	if (code == 0) {
+		code = cli_connect(cli);
+	}
 	if (code == 0) {
 		code = list_all(cli, &list);
 	}

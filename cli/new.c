@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -51,20 +50,12 @@ static int add_scope(struct wanted *wanted, const char *scope)
 
 static int set_expiry(struct wanted *wanted, const char *text)
 {
-	long long now = (long long)time(NULL);
 	long long at = 0;
-	char room[BRIEF_BYTES];
+	int code = read_expiry(text, &at);
 
 	wanted->making.wish.has_expires_at = true;
-	if (!when_read(text, now, &at)) {
-		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
-		                 "not a time to come: \"%s\"", brief(text, room));
-	}
-	if (at != 0 && at <= now) {
-		return say_error(EXIT_BAD_DATA, NULL, "\"%s\" is in the past", brief(text, room));
-	}
 	wanted->making.wish.expires_at = at;
-	return 0;
+	return code;
 }
 
 static int read_option(struct wanted *wanted, int letter)
@@ -90,15 +81,13 @@ static int read_option(struct wanted *wanted, int letter)
 /* What the broker compares labels by. 0 or an exit code, said. */
 static int read_key(const char *text, char ret_key[static LIMIT_LABEL_KEY_BYTES + 1])
 {
-	char label[LIMIT_LABEL_BYTES + 1];
-	char room[BRIEF_BYTES];
+	char label[SPAREKEY_LABEL_SIZE];
+	int code = read_label(text, label);
 
-	if (label_read(text, label) != 0 || label_fold(label, ret_key) != 0) {
-		return say_error(EXIT_BAD_DATA,
-		                 "1 to 255 bytes, without control or direction characters.",
-		                 "not a label: \"%s\"", brief(text, room));
+	if (code == 0) {
+		label_fold(label, ret_key);
 	}
-	return 0;
+	return code;
 }
 
 /* Every label is one, and no two are the same to the broker. */

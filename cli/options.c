@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 #include "protocol/label.h"
@@ -53,6 +54,36 @@ int read_account(const char *text, const char **ret_account)
 	return 0;
 }
 
+int read_label(const char *text, char ret_label[static SPAREKEY_LABEL_SIZE])
+{
+	char key[LIMIT_LABEL_KEY_BYTES + 1];
+	char room[BRIEF_BYTES];
+
+	if (label_read(text, ret_label) != 0 || label_fold(ret_label, key) != 0) {
+		return say_error(EXIT_BAD_DATA,
+		                 "1 to 255 bytes, without control or direction characters.",
+		                 "not a label: \"%s\"", brief(text, room));
+	}
+	return 0;
+}
+
+int read_expiry(const char *text, long long *ret_at)
+{
+	long long now = (long long)time(NULL);
+	long long at = 0;
+	char room[BRIEF_BYTES];
+
+	if (!when_read(text, now, &at)) {
+		return say_error(EXIT_BAD_DATA, "Such as 90d, 12h, 2027-01-31 or never.",
+		                 "not a time to come: \"%s\"", brief(text, room));
+	}
+	if (at != 0 && at <= now) {
+		return say_error(EXIT_BAD_DATA, NULL, "\"%s\" is in the past", brief(text, room));
+	}
+	*ret_at = at;
+	return 0;
+}
+
 bool is_any(const char *text)
 {
 	return strcmp(text, "any") == 0;
@@ -78,6 +109,12 @@ int no_more_options(int argc, char **argv, const char *letters)
 	static const struct option none[] = { { NULL, 0, NULL, 0 } };
 
 	return next_option(argc, argv, letters, none, argv[0]) == -1 ? 0 : EXIT_USAGE_ERROR;
+}
+
+int no_arguments(int argc, char **argv, const char *hint)
+{
+	return optind == argc ? 0
+	                      : say_error(EXIT_USAGE_ERROR, hint, "%s takes no argument", argv[0]);
 }
 
 static bool is_global(const char *word, bool *ret_has_value)

@@ -94,11 +94,11 @@ int status_command(struct cli *cli, int argc, char **argv)
 	if (no_more_options(argc, argv, ":") != 0) {
 		return EXIT_USAGE_ERROR;
 	}
-	if (optind != argc) {
-		return say_error(EXIT_USAGE_ERROR, NULL, "status takes no argument");
-	}
-	int code = cli_connect(cli);
+	int code = no_arguments(argc, argv, NULL);
 
+	if (code == 0) {
+		code = cli_connect(cli);
+	}
 	if (code != 0) {
 		return code;
 	}
