@@ -223,7 +223,7 @@ static bool is_scope(const char *text)
 	       text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
-static void read_scope(const char *text)
+static void try_scope(const char *text)
 {
 	char name[LIMIT_SCOPE_BYTES + 1] = "?";
 	char again[LIMIT_SCOPE_BYTES + 1];
@@ -305,7 +305,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	read_typed(data, size);
 	compose_and_err(source);
-	read_scope(text);
+	try_scope(text);
 	read_scopes(text, ',');
 	read_scopes(text, ' ');
 	read_when(text, source);
