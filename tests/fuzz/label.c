@@ -58,7 +58,7 @@ static void check_keys(const char *label)
 	free(decomposed);
 }
 
-static void read_label(const char *text)
+static void try_label(const char *text)
 {
 	char label[LIMIT_LABEL_BYTES + 1] = "?";
 	char again[LIMIT_LABEL_BYTES + 1];
@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t room = source_byte(&source);
 	char *text = copy_text(source.at, source.left);
 
-	read_label(text);
+	try_label(text);
 	try_account(text);
 	show(text, room);
 	cut(text, room / 2, room + sizeof(ELLIPSIS));
