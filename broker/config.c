@@ -149,6 +149,13 @@ static bool read_allow(const struct setting *setting, const char *text, struct s
 	return true;
 }
 
+/* "any" as the tool says it, which is none in particular. */
+static bool read_scopes(const char *text, struct settings *settings)
+{
+	return scope_set_parse(strcmp(text, "any") == 0 ? "" : text, ',',
+	                       &settings->default_scopes) == 0;
+}
+
 static bool read_value(const struct setting *setting, const char *text, struct settings *settings)
 {
 	switch (setting->kind) {
@@ -157,7 +164,7 @@ static bool read_value(const struct setting *setting, const char *text, struct s
 	case VALUE_SPAN:
 		return read_span(setting, text, settings);
 	case VALUE_SCOPES:
-		return scope_set_parse(text, ',', &settings->default_scopes) == 0;
+		return read_scopes(text, settings);
 	case VALUE_ALLOW:
 		return read_allow(setting, text, settings);
 	}

@@ -170,6 +170,7 @@ static const struct {
 	  "[] 200 0 600 allow 600 1048576 16 1" },
 	{ "workers = 16\n", "[] 200 0 600 allow 600 19456 2 16" },
 	{ "default-scopes =\n", "[] 200 0 600 allow 600 19456 2 1" },
+	{ "default-scopes = any\n", "[] 200 0 600 allow 600 19456 2 1" },
 	{ "default-scopes = smtp, imaps ,pop3\n",
 	  "[imap,pop3,smtp] 200 0 600 allow 600 19456 2 1" },
 	{ BOM "max-passwords = 7\r\ncache-seconds = 8\r\n", "[] 7 0 8 allow 600 19456 2 1" },
