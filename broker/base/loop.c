@@ -53,6 +53,7 @@ struct loop {
 	size_t watches_count;
 	unsigned int depth; /* turns under way: a callback may turn the loop too */
 	bool quit;
+	bool is_woken; /* the turn under way does not sleep */
 	bool has_dead;
 };
 
@@ -112,6 +113,12 @@ const struct clock *loop_clock(const struct loop *loop)
 void loop_quit(struct loop *loop)
 {
 	loop->quit = true;
+	loop_wake(loop);
+}
+
+void loop_wake(struct loop *loop)
+{
+	loop->is_woken = true;
 }
 
 static uint64_t now_ms(const struct loop *loop)
@@ -248,10 +255,11 @@ static int wait_for(struct loop *loop, size_t count, int wait_ms)
 
 static int turn(struct loop *loop, int timeout_ms)
 {
-	bool has_more = run_hooks(loop);
+	loop->is_woken = false;
+	bool has_more = run_hooks(loop) || loop->is_woken;
 	bool all = true;
 	size_t count = fill(loop, &all);
-	int wait_ms = has_more || loop->quit ? 0 : sleep_ms(loop, all ? timeout_ms : NO_MEMORY_MS);
+	int wait_ms = has_more ? 0 : sleep_ms(loop, all ? timeout_ms : NO_MEMORY_MS);
 	int result = wait_for(loop, count, wait_ms);
 
 	if (result == 0) {
@@ -278,10 +286,10 @@ int loop_run(struct loop *loop)
 {
 	int result = 0;
 
-	loop->quit = false;
 	while (result == 0 && !loop->quit) {
 		result = loop_turn(loop, -1);
 	}
+	loop->quit = false;
 	return result;
 }
 

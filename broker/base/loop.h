@@ -22,12 +22,15 @@ int loop_new(const struct clock *clock, struct loop **ret_loop); /* 0 or -ENOMEM
 struct loop *loop_free(struct loop *loop); /* everything on it must be freed before */
 const struct clock *loop_clock(const struct loop *loop);
 
-/* Runs until loop_quit. Returns 0 or -errno of poll. */
+/* Runs until loop_quit, which may have been called before. Returns 0 or -errno of poll. */
 int loop_run(struct loop *loop);
 /* One turn: hooks, poll for at most `timeout_ms` (-1: until something is due), callbacks. Returns 0
  * or -errno. */
 int loop_turn(struct loop *loop, int timeout_ms);
+/* Ends loop_run after its turn; a loop_turn waits as ever. */
 void loop_quit(struct loop *loop);
+/* For a hook: what somebody turns the loop for has come, so this turn does not sleep. */
+void loop_wake(struct loop *loop);
 
 /* Calls `ready(data, revents)` when poll reports one of `events` (POLLIN, POLLOUT; POLLERR, POLLHUP
  * and POLLNVAL always; with events 0 the descriptor is left out of poll altogether). The descriptor

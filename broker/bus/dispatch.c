@@ -155,6 +155,9 @@ static void dispatch_call(struct link *link, DBusMessage *message)
 	char what[160];
 	int result = find(link, message, &object, &method);
 
+	if (result == 0 && link->door->is_closing) {
+		result = -ECANCELED;
+	}
 	if (result == 0) {
 		result = call_new(link, message, &call);
 	}
@@ -217,6 +220,7 @@ static void link_lost(struct link *link)
 		door->bus = NULL;
 	}
 	link_free(link);
+	loop_wake(door->loop);
 	if (was_bus && door->lost != NULL) {
 		door->lost(door->lost_data);
 	}

@@ -24,8 +24,7 @@
 	253 /* with the default of 16 a message with more would cost us the connection */
 #define RECEIVED_FDS 512 /* unhandled, of one connection, before it is not read */
 #define MEMORY_MS 10u    /* until what was read is tried again for which there was no memory */
-#define GOODBYE_TURNS 100u
-#define GOODBYE_MS 10
+#define GOODBYE_MS 1000u /* for what is still to be read, by whoever reads */
 
 /* Dispatches what has been read. A connection may go while its messages are handled, so the walk
  * starts over after that. */
@@ -176,6 +175,20 @@ static void refuse_waiting(struct door *door)
 	}
 }
 
+/* Sends what is queued, for as long as its readers may take. What is sent to us meanwhile is
+ * refused. */
+static void say_goodbye(struct door *door)
+{
+	const struct clock *clock = loop_clock(door->loop);
+	uint64_t now_ms = clock->monotonic_ms(clock);
+	uint64_t until_ms = now_ms + GOODBYE_MS;
+
+	while (has_to_send(door) && now_ms < until_ms &&
+	       loop_turn(door->loop, (int)(until_ms - now_ms)) == 0) {
+		now_ms = clock->monotonic_ms(clock);
+	}
+}
+
 void door_close_servers(struct door *door)
 {
 	while (door->servers_count > 0) {
@@ -196,6 +209,7 @@ struct door *door_free(struct door *door)
 	if (door == NULL) {
 		return NULL;
 	}
+	door->is_closing = true;
 	refuse_waiting(door);
 	service_drain(door->service);
 	call_release_held(door);
@@ -203,9 +217,7 @@ struct door *door_free(struct door *door)
 	if (!door->is_leaving) {
 		join_release(door);
 	}
-	for (unsigned int i = 0; i < GOODBYE_TURNS && has_to_send(door); i++) {
-		loop_turn(door->loop, GOODBYE_MS);
-	}
+	say_goodbye(door);
 	service_listen(door->service, NULL, NULL);
 	list_each_safe(at, &door->links) {
 		link_free(list_entry(at, struct link, link));

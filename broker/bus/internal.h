@@ -72,6 +72,7 @@ struct door {
 	uint64_t looked_ms;
 	struct loop_timer *look;
 	bool is_leaving;
+	bool is_closing;       /* no call begins any more */
 	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */
 	void (*lost)(void *data);
 	void *lost_data;

@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "protocol/limits.h"
 #include "service/internal.h"
 
 #define GATHER_MOST 128u
 #define GATHER_MS 3000u
+#define RETRY_MS 20 /* at exit, while another process holds the store */
 
 struct gathered {
 	struct list link;
@@ -73,10 +75,11 @@ struct gather *gather_free(struct gather *gather)
 	if (gather == NULL) {
 		return NULL;
 	}
+	uint64_t until_ms = service_now_ms(gather->service) + LIMIT_BUSY_WAIT_MS;
 	int result = gather_flush(gather);
 
-	for (unsigned int attempt = 0; attempt < 50 && result == -EBUSY; attempt++) {
-		loop_turn(gather->service->loop, 20);
+	while (result == -EBUSY && service_now_ms(gather->service) < until_ms) {
+		loop_turn(gather->service->loop, RETRY_MS);
 		result = gather_flush(gather);
 	}
 	if (gather->count > 0) {

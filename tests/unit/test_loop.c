@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -144,6 +145,11 @@ static void a_watch_without_events_is_left_out(void **state)
 	close(ends[0]);
 }
 
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
 static bool prepare(void *data)
 {
 	struct world *world = data;
@@ -162,6 +168,42 @@ static void a_hook_with_more_to_do_keeps_poll_from_sleeping(void **state)
 	assert_int_equal(loop_hook_new(world->loop, prepare, world, &world->hook), 0);
 	assert_int_equal(loop_run(world->loop), 0);
 	assert_int_equal(world->hooks_left, 0);
+	loop_hook_free(world->hook);
+}
+
+/* What ends the loop does not end what is waited for afterwards. */
+static void quitting_is_for_the_run_alone(void **state)
+{
+	struct world *world = *state;
+	struct sigaction action = { .sa_handler = ignore };
+	const struct itimerval soon = { .it_value = { .tv_usec = 50000 } };
+	struct timespec before;
+	struct timespec after;
+
+	loop_quit(world->loop);
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &before), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(loop_turn(world->loop, -1), 0);
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &after), 0);
+	assert_true((after.tv_sec - before.tv_sec) * 1000 +
+	                    (after.tv_nsec - before.tv_nsec) / 1000000 >=
+	            40);
+	assert_int_equal(loop_run(world->loop), 0); /* asked for before it began */
+}
+
+static bool quit(void *data)
+{
+	loop_quit(((struct world *)data)->loop);
+	return false;
+}
+
+static void a_hook_may_quit(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(loop_hook_new(world->loop, quit, world, &world->hook), 0);
+	assert_int_equal(loop_run(world->loop), 0);
 	loop_hook_free(world->hook);
 }
 
@@ -213,11 +255,6 @@ static void a_callback_may_turn_the_loop(void **state)
 	loop_timer_free(last);
 }
 
-static void ignore(int signal)
-{
-	(void)signal;
-}
-
 /* A signal ends the sleep, not the loop. */
 static void a_signal_is_no_failure(void **state)
 {
@@ -243,6 +280,8 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_hook_with_more_to_do_keeps_poll_from_sleeping,
 		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_hook_may_quit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(quitting_is_for_the_run_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hook_may_free_itself_and_the_next, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_callback_may_turn_the_loop, set_up, tear_down),
