@@ -11,14 +11,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define DESCRIPTORS 4096u
+#include "protocol/limits.h"
 
+/* As many as others may have us hold, or what we may have. */
 static void raise_descriptors(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
-		limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < LIMIT_DESCRIPTORS) {
+		limit.rlim_cur = limit.rlim_max < LIMIT_DESCRIPTORS ? limit.rlim_max
+		                                                    : LIMIT_DESCRIPTORS;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 }

@@ -112,8 +112,9 @@ void backlog_check(struct door *door)
 
 bool backlog_chokes(const struct link *link)
 {
-	return unread(link) >
-	       (long)(is_full(link->door) ? LIMIT_OUTGOING_LEFT_BYTES : LIMIT_OUTGOING_BYTES);
+	return unread(link) > (long)(is_full(link->door) ? LIMIT_OUTGOING_LEFT_BYTES
+	                                                 : LIMIT_OUTGOING_BYTES) ||
+	       descriptors_choke(link);
 }
 
 /* Whoever has read everything goes on, however much others leave, as long as there is room. */

@@ -295,7 +295,7 @@ static int check_flags(struct call *call)
 	return 0;
 }
 
-void call_start(struct call *call)
+int call_read(struct call *call)
 {
 	DBusMessageIter arguments;
 	int result = 0;
@@ -311,10 +311,17 @@ void call_start(struct call *call)
 	if (result == 0) {
 		light_call(call);
 	}
-	if (result == 0 && (call->method->flags & METHOD_UNDO) != 0) {
+	return result;
+}
+
+void call_start(struct call *call)
+{
+	int result = 0;
+
+	if ((call->method->flags & METHOD_UNDO) != 0) {
 		watch_caller(call, true);
 	}
-	if (result == 0 && call->secret_fd >= 0) {
+	if (call->secret_fd >= 0) {
 		result = await_secret(call);
 		if (result == 0) {
 			return;

@@ -172,7 +172,12 @@ static void dispatch_call(struct link *link, DBusMessage *message)
 		snprintf(call->path_id, sizeof(call->path_id), "%s",
 		         path_to_id(dbus_message_get_path(message)));
 	}
-	caller_queue(call);
+	result = call_read(call);
+	if (result != 0) {
+		call_finish(call, result);
+	} else {
+		caller_queue(call);
+	}
 }
 
 /* On the bus: a caller we wait for has gone. */

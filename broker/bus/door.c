@@ -20,11 +20,8 @@
 #include "bus/watch.h"
 
 #define MESSAGES_A_TURN 16u /* of one connection, before the others have theirs */
-#define MESSAGE_FDS                                                                                \
-	253 /* with the default of 16 a message with more would cost us the connection */
-#define RECEIVED_FDS 512 /* unhandled, of one connection, before it is not read */
-#define MEMORY_MS 10u    /* until what was read is tried again for which there was no memory */
-#define GOODBYE_MS 1000u /* for what is still to be read, by whoever reads */
+#define MEMORY_MS 10u       /* until what was read is tried again for which there was no memory */
+#define GOODBYE_MS 1000u    /* for what is still to be read, by whoever reads */
 
 /* Dispatches what has been read. A connection may go while its messages are handled, so the walk
  * starts over after that. */
@@ -85,8 +82,7 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	snprintf(link->name, sizeof(link->name), "#%u", ++door->links_made);
 	list_append(&door->links, &link->link);
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
-	dbus_connection_set_max_message_unix_fds(connection, MESSAGE_FDS);
-	dbus_connection_set_max_received_unix_fds(connection, RECEIVED_FDS);
+	descriptors_bound(link);
 	dbus_connection_set_max_received_size(
 		connection,
 		(long)(kind == LINK_BUS ? LIMIT_INCOMING_BUS_BYTES : LIMIT_INCOMING_BYTES));
@@ -133,6 +129,7 @@ int door_new(struct loop *loop, struct service *service, struct secret_pool *poo
 	list_start(&door->calls);
 	list_start(&door->callers);
 	list_start(&door->turns);
+	descriptors_share(door);
 	int result = backlog_new(door);
 
 	if (result == 0) {

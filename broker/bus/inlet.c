@@ -194,7 +194,10 @@ int inlet_descriptor(struct call *call, DBusMessageIter *argument)
 	errno = 0;
 	dbus_message_iter_get_basic(argument, &call->secret_fd); /* a duplicate, or -1 */
 	if (call->secret_fd >= 0) {
-		return 0;
+		return descriptors_has_room(call->door, call->secret_fd)
+		               ? 0
+		               : call_say(call, SPAREKEY_LIMIT_EXCEEDED,
+		                          "too many descriptors under way");
 	}
 	return errno != 0 ? -errno
 	                  : call_say(call, SPAREKEY_INVALID_ARGS, "the descriptor is missing");

@@ -14,7 +14,7 @@
 
 #define SERVERS 8u
 #define REPEATS 32u
-#define LIGHT_TEXTS 5u
+#define LIGHT_TEXTS 8u
 
 enum link_kind {
 	LINK_SILENT = 0, /* a peer that has not authenticated yet */
@@ -71,6 +71,9 @@ struct door {
 	unsigned long unread;     /* by all connections, when last looked at */
 	uint64_t looked_ms;
 	struct loop_timer *look;
+	unsigned int
+		peer_fds; /* descriptors: of one message, of those not handled, of those unread */
+	unsigned int calls_fds; /* the first number that no call may have */
 	bool is_leaving;
 	bool is_closing;       /* no call begins any more */
 	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */
@@ -139,7 +142,7 @@ struct call {
 	struct door *door;
 	struct link *origin;        /* NULL once that connection is gone */
 	DBusConnection *connection; /* a reference of our own */
-	DBusMessage *message;       /* likewise; or, once lightened, what an answer needs of it */
+	DBusMessage *message;       /* likewise; once read, what an answer needs of it */
 	struct caller *caller;
 	const struct method *method;
 	enum object_kind object;
@@ -160,8 +163,7 @@ struct call {
 	const char *property;       /* Properties.Get */
 	const char *interface_name; /* Properties.Get, GetAll */
 	struct request_id *except;
-	bool has_unknown;         /* options nobody reads, of any size */
-	char *texts[LIGHT_TEXTS]; /* owned: the request's strings, once it is lightened */
+	char *texts[LIGHT_TEXTS]; /* owned: the strings, once it is lightened */
 	struct child *children;   /* ids for Introspect */
 	unsigned int children_count;
 	struct use_row uses[LIMIT_USE_SCOPES];
@@ -191,7 +193,9 @@ bool caller_run(struct door *door);
 
 /* call.c */
 int call_new(struct link *link, DBusMessage *message, struct call **ret_call);
-/* Decodes, waits for the secret if one comes by descriptor, submits. */
+/* Decodes, and lets go of the message: calls that wait hold little. 0 or an outcome or -errno. */
+int call_read(struct call *call);
+/* Begins: waits for the secret if one comes by descriptor, submits. */
 void call_start(struct call *call);
 /* Answers: 0 with the method's encoder, else an error by that result and request.what. Frees the
  * call. */
@@ -214,8 +218,8 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 bool reply_send(struct call *call);
 /* Lets go of the answers kept, at the end of the door. */
 void reply_forget(struct door *door);
-/* light.c: lets go of the message of a call that may wait, but for what its answer needs. Without
- * memory for that it is kept. */
+/* light.c: lets go of the message of a call, but for what its answer needs. Without memory for that
+ * it is kept. */
 void light_call(struct call *call);
 void light_free(struct call *call);
 
@@ -228,7 +232,7 @@ int inlet_new(struct call *call, int fd, struct secret *secret,
               void (*done)(struct call *call, int result), struct inlet **ret_inlet);
 struct inlet *inlet_free(struct inlet *inlet);
 /* Takes the descriptor of an argument over into call->secret_fd. -errno: we can have none more;
- * SPAREKEY_INVALID_ARGS: the message does not bring it. */
+ * SPAREKEY_LIMIT_EXCEEDED: calls may not; SPAREKEY_INVALID_ARGS: the message does not bring it. */
 int inlet_descriptor(struct call *call, DBusMessageIter *argument);
 
 /* options.c */
@@ -306,6 +310,14 @@ bool backlog_chokes(const struct link *link);
 bool backlog_admits(const struct call *call);
 /* Whether a signal may go there; drops a peer that has left too much unread. */
 bool backlog_takes_signal(struct link *link);
+
+/* descriptors.c: how many each may have us hold, by the size of our table. */
+void descriptors_share(struct door *door);
+void descriptors_bound(const struct link *link);
+/* Whether a call may have this one. */
+bool descriptors_has_room(const struct door *door, int fd);
+/* Whether those in its answers pile up unread. */
+bool descriptors_choke(const struct link *link);
 
 void door_close_servers(struct door *door);
 

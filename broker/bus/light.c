@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a call keeps while it waits for its secret, or for its hash. Loop thread. A message counts
- * against its connection as long as it is held, with its descriptors; libdbus then reads nothing
- * more of that connection, and on a bus all callers have the same one. So whoever sends much and
- * lets us wait would keep all others waiting. A call that waits holds the few strings that are used
+ * What a call keeps of its message. Loop thread. A message counts against its connection as long as
+ * it is held, with its descriptors; libdbus then reads nothing more of that connection, and on a
+ * bus all callers have the same one. So whoever sends much and lets us wait would keep all others
+ * waiting: for a secret, a hash, the store, or a turn. A call holds the few strings that are used
  * later, and a message of its own that an answer can be made to.
  *
- * Refused: dbus_message_copy, which copies what nobody needs.
+ * Refused: dbus_message_copy, which copies what nobody needs; sparing the small ones, since nobody
+ * tells how large a message is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,25 @@
 
 #define TEXT_BYTES 4096u /* whatever is longer is too long for any use, and stays too long */
 
-static DBusMessage *stub_of(DBusMessage *message)
+/* Introspection asks for the path above the broker. */
+static bool copy_head(const struct call *call, DBusMessage *stub)
+{
+	return dbus_message_set_sender(stub, dbus_message_get_sender(call->message)) &&
+	       (call->object != OBJECT_ABOVE ||
+	        dbus_message_set_path(stub, dbus_message_get_path(call->message)));
+}
+
+static DBusMessage *stub_of(const struct call *call)
 {
 	DBusMessage *stub = dbus_message_new(DBUS_MESSAGE_TYPE_METHOD_CALL);
 
-	if (stub != NULL && !dbus_message_set_sender(stub, dbus_message_get_sender(message))) {
+	if (stub != NULL && !copy_head(call, stub)) {
 		dbus_message_unref(stub);
 		return NULL;
 	}
 	if (stub != NULL) {
-		dbus_message_set_serial(stub, dbus_message_get_serial(message));
-		dbus_message_set_no_reply(stub, dbus_message_get_no_reply(message));
+		dbus_message_set_serial(stub, dbus_message_get_serial(call->message));
+		dbus_message_set_no_reply(stub, dbus_message_get_no_reply(call->message));
 	}
 	return stub;
 }
@@ -51,24 +60,14 @@ static bool keep_texts(struct call *call, const char **const fields[LIGHT_TEXTS]
 	return is_whole;
 }
 
-/* Most calls do not wait, or hold little: it is not worth the while. */
-static bool is_heavy(const struct call *call)
-{
-	enum operation operation = call->method->operation;
-
-	if (operation == OPERATION_VERIFY || operation == OPERATION_IDENTIFY ||
-	    operation == OPERATION_CREATE) {
-		return call->secret_fd >= 0 || call->has_unknown;
-	}
-	return operation == OPERATION_REVOKE_ALL;
-}
-
 void light_call(struct call *call)
 {
 	struct request_arguments *in = &call->request.in;
-	const char **const fields[LIGHT_TEXTS] = { &in->text, &in->account, &in->scope, &in->remote,
-		                                   &in->diagnosis };
-	DBusMessage *stub = is_heavy(call) ? stub_of(call->message) : NULL;
+	const char **const fields[LIGHT_TEXTS] = { &in->text,       &in->account,
+		                                   &in->scope,      &in->remote,
+		                                   &in->diagnosis,  &in->after,
+		                                   &call->property, &call->interface_name };
+	DBusMessage *stub = stub_of(call);
 
 	if (stub == NULL) {
 		return;

@@ -57,7 +57,8 @@ static bool encode_create_fd(struct call *call, DBusMessageIter *reply)
 	}
 	/* 29 bytes into an empty pipe: cannot block. libdbus duplicates the descriptor it is given.
 	 */
-	bool is_done = secret_write(call->request.secret, ends[1]) == 0 &&
+	bool is_done = descriptors_has_room(call->door, ends[1]) &&
+	               secret_write(call->request.secret, ends[1]) == 0 &&
 	               append_password_path(reply, call) &&
 	               dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
 

@@ -2,7 +2,7 @@
 /*
  * Options dictionaries: read by a table into struct request_arguments. Loop thread. Types and
  * repetition are refused here, what a value may be is the service's to say. Strings point into the
- * message; a call that waits keeps copies of them (light.c).
+ * message; the call then keeps copies of them (light.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -133,7 +133,6 @@ static int unknown_key(struct reading *reading, const char *key)
 		return call_say(reading->call, SPAREKEY_INVALID_ARGS,
 		                "unknown filter key \"%.40s\"", key);
 	}
-	reading->call->has_unknown = true;
 	if (strncmp(key, "must_", strlen("must_")) == 0) {
 		return call_say(reading->call, SPAREKEY_NOT_SUPPORTED,
 		                "option \"%.40s\" is not supported", key);

@@ -6,7 +6,11 @@
 #include "bus/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
+
+#define FULL_MS 10
 
 static short events_of(DBusWatch *watch)
 {
@@ -30,16 +34,41 @@ static void watch_ready(void *data, short revents)
 	dbus_watch_handle(data, flags);
 }
 
-static dbus_bool_t watch_add(DBusWatch *watch, void *data)
+/* With a full table nobody can be let in, and who waits outside is told of in every turn: then each
+ * takes a moment. libdbus does not say whether it has let anybody in. */
+static void server_ready(void *data, short revents)
+{
+	int spare = fcntl(dbus_watch_get_unix_fd(data), F_DUPFD_CLOEXEC, 0);
+
+	if (spare < 0) {
+		(void)poll(NULL, 0, FULL_MS);
+		return;
+	}
+	close(spare);
+	watch_ready(data, revents);
+}
+
+static dbus_bool_t add(DBusWatch *watch, struct loop *loop,
+                       void (*ready)(void *data, short revents))
 {
 	struct loop_watch *own = NULL;
 
-	if (loop_watch_new(data, dbus_watch_get_unix_fd(watch), events_of(watch), watch_ready,
-	                   watch, &own) < 0) {
+	if (loop_watch_new(loop, dbus_watch_get_unix_fd(watch), events_of(watch), ready, watch,
+	                   &own) < 0) {
 		return FALSE;
 	}
 	dbus_watch_set_data(watch, own, NULL);
 	return TRUE;
+}
+
+static dbus_bool_t watch_add(DBusWatch *watch, void *data)
+{
+	return add(watch, data, watch_ready);
+}
+
+static dbus_bool_t server_add(DBusWatch *watch, void *data)
+{
+	return add(watch, data, server_ready);
 }
 
 static void watch_remove(DBusWatch *watch, void *data)
@@ -114,7 +143,7 @@ int watch_connection(struct loop *loop, DBusConnection *connection)
 
 int watch_server(struct loop *loop, DBusServer *server)
 {
-	if (!dbus_server_set_watch_functions(server, watch_add, watch_remove, watch_toggle, loop,
+	if (!dbus_server_set_watch_functions(server, server_add, watch_remove, watch_toggle, loop,
 	                                     NULL) ||
 	    !dbus_server_set_timeout_functions(server, timeout_add, timeout_remove, timeout_toggle,
 	                                       loop, NULL)) {
