@@ -220,6 +220,32 @@ static const char *bus_address(const struct broker_options *options, char *ret_r
 	return address;
 }
 
+/* As sd_listen_fds(3) has it: what is left over from another process is not for us. */
+static bool are_sockets_handed(void)
+{
+	const char *count = getenv("LISTEN_FDS");
+	const char *pid = getenv("LISTEN_PID");
+	char *end = NULL;
+
+	if (count == NULL || pid == NULL || pid[0] < '0' || pid[0] > '9') {
+		return false;
+	}
+	errno = 0;
+	unsigned long number = strtoul(pid, &end, 10);
+
+	return errno == 0 && *end == '\0' && number == (unsigned long)getpid() &&
+	       strtol(count, NULL, 10) > 0;
+}
+
+static void forget_handed(void)
+{
+	static const char *const names[] = { "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		unsetenv(names[i]);
+	}
+}
+
 static int open_listens(struct broker *broker, bool has_handed)
 {
 	for (unsigned int i = 0; i < broker->options->listens_count; i++) {
@@ -272,10 +298,10 @@ static int open_ways(struct broker *broker)
 	char room[256];
 	const char *address = bus_address(broker->options, room, sizeof(room));
 	bool has_bus = address == NULL || strcmp(address, "none") != 0;
-	bool has_handed = getenv("LISTEN_FDS") !=
-	                  NULL; /* libdbus takes it out of the environment */
+	bool has_handed = are_sockets_handed();
 	int code = open_listens(broker, has_handed);
 
+	forget_handed();
 	if (code == BROKER_DONE && !has_handed && broker->options->listens_count == 0) {
 		code = open_peer(broker, has_bus);
 	}
@@ -288,7 +314,9 @@ static int open_ways(struct broker *broker)
 		                          : "only unix: addresses are used");
 		return BROKER_NO_BUS;
 	}
-	return door_join(broker->door, address, bus_lost, broker) < 0 ? BROKER_NO_BUS : BROKER_DONE;
+	int result = door_join(broker->door, address, bus_lost, broker);
+
+	return result < 0 && result != -ECANCELED ? BROKER_NO_BUS : BROKER_DONE;
 }
 
 static void take_down(struct broker *broker)
@@ -316,7 +344,7 @@ int broker_run(const struct broker_options *options)
 	if (code == BROKER_DONE) {
 		code = open_ways(&broker);
 	}
-	if (code == BROKER_DONE) {
+	if (code == BROKER_DONE && !loop_is_quitting(broker.loop)) {
 		warn_of_memory(&broker);
 		activity(&broker);
 		log_event(LOG_LEVEL_INFO, "started", "version=%s", SPAREKEY_VERSION);

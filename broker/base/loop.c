@@ -14,31 +14,32 @@
 
 #define NO_MEMORY_MS 10 /* until poll is tried again */
 
-struct loop_watch {
+/* What each of them begins with. */
+struct item {
 	struct list link;
 	struct loop *loop;
+	bool is_dead;
+};
+
+struct loop_watch {
+	struct item item;
 	int fd;
 	short events;
 	short revents;
-	bool is_dead;
 	void (*ready)(void *data, short revents);
 	void *data;
 };
 
 struct loop_timer {
-	struct list link;
-	struct loop *loop;
+	struct item item;
 	bool is_set;
-	bool is_dead;
 	uint64_t due_ms;
 	void (*due)(void *data);
 	void *data;
 };
 
 struct loop_hook {
-	struct list link;
-	struct loop *loop;
-	bool is_dead;
+	struct item item;
 	bool (*prepare)(void *data);
 	void *data;
 };
@@ -74,25 +75,32 @@ int loop_new(const struct clock *clock, struct loop **ret_loop)
 
 static void bury(struct loop *loop)
 {
-	list_each_safe(watch, &loop->watches) {
-		if (list_entry(watch, struct loop_watch, link)->is_dead) {
-			list_unlink(watch);
-			free(list_entry(watch, struct loop_watch, link));
-		}
-	}
-	list_each_safe(timer, &loop->timers) {
-		if (list_entry(timer, struct loop_timer, link)->is_dead) {
-			list_unlink(timer);
-			free(list_entry(timer, struct loop_timer, link));
-		}
-	}
-	list_each_safe(hook, &loop->hooks) {
-		if (list_entry(hook, struct loop_hook, link)->is_dead) {
-			list_unlink(hook);
-			free(list_entry(hook, struct loop_hook, link));
+	struct list *const lists[] = { &loop->watches, &loop->timers, &loop->hooks };
+
+	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		list_each_safe(link, lists[i]) {
+			if (list_entry(link, struct item, link)->is_dead) {
+				list_unlink(link);
+				free(list_entry(link, struct item, link));
+			}
 		}
 	}
 	loop->has_dead = false;
+}
+
+static void add(struct loop *loop, struct list *list, struct item *item)
+{
+	item->loop = loop;
+	list_append(list, &item->link);
+}
+
+static void mark_dead(struct item *item)
+{
+	item->is_dead = true;
+	item->loop->has_dead = true;
+	if (item->loop->depth == 0) {
+		bury(item->loop);
+	}
 }
 
 struct loop *loop_free(struct loop *loop)
@@ -121,6 +129,11 @@ void loop_wake(struct loop *loop)
 	loop->is_woken = true;
 }
 
+bool loop_is_quitting(const struct loop *loop)
+{
+	return loop->quit;
+}
+
 static uint64_t now_ms(const struct loop *loop)
 {
 	return loop->clock->monotonic_ms(loop->clock);
@@ -131,26 +144,25 @@ static bool run_hooks(struct loop *loop)
 	bool has_more = false;
 
 	list_each(link, &loop->hooks) {
-		struct loop_hook *hook = list_entry(link, struct loop_hook, link);
+		struct loop_hook *hook = list_entry(link, struct loop_hook, item.link);
 
-		if (!hook->is_dead && hook->prepare(hook->data)) {
+		if (!hook->item.is_dead && hook->prepare(hook->data)) {
 			has_more = true;
 		}
 	}
 	return has_more;
 }
 
-/* Milliseconds poll may sleep: at most `timeout_ms` (-1: no such bound) and until the next timer.
- */
+/* Milliseconds poll may sleep: at most `timeout_ms` (-1: no bound) and until the next timer. */
 static int sleep_ms(const struct loop *loop, int timeout_ms)
 {
 	uint64_t now = now_ms(loop);
 	uint64_t wait = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms;
 
 	list_each(link, &loop->timers) {
-		const struct loop_timer *timer = list_entry(link, struct loop_timer, link);
+		const struct loop_timer *timer = list_entry(link, struct loop_timer, item.link);
 
-		if (timer->is_set && !timer->is_dead) {
+		if (timer->is_set && !timer->item.is_dead) {
 			uint64_t left = timer->due_ms > now ? timer->due_ms - now : 0;
 
 			wait = left < wait ? left : wait;
@@ -175,8 +187,7 @@ static void make_room(struct loop *loop)
 	}
 }
 
-/* How many are to be polled. Without memory for all of them: those that fit, and `ret_all` is
- * false. */
+/* How many are to be polled. Without memory for all: those that fit, and `ret_all` is false. */
 static size_t fill(struct loop *loop, bool *ret_all)
 {
 	size_t count = 0;
@@ -184,10 +195,10 @@ static size_t fill(struct loop *loop, bool *ret_all)
 	make_room(loop);
 	*ret_all = true;
 	list_each(link, &loop->watches) {
-		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+		struct loop_watch *watch = list_entry(link, struct loop_watch, item.link);
 
 		watch->revents = 0;
-		if (watch->events == 0 || watch->is_dead) {
+		if (watch->events == 0 || watch->item.is_dead) {
 			continue;
 		}
 		if (count == loop->polled_room) {
@@ -205,9 +216,9 @@ static void spread(struct loop *loop, size_t count)
 	size_t at = 0;
 
 	list_each(link, &loop->watches) {
-		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+		struct loop_watch *watch = list_entry(link, struct loop_watch, item.link);
 
-		if (at < count && watch->events != 0 && !watch->is_dead) {
+		if (at < count && watch->events != 0 && !watch->item.is_dead) {
 			watch->revents = loop->polled[at++].revents;
 		}
 	}
@@ -216,11 +227,11 @@ static void spread(struct loop *loop, size_t count)
 static void call_ready(struct loop *loop)
 {
 	list_each(link, &loop->watches) {
-		struct loop_watch *watch = list_entry(link, struct loop_watch, link);
+		struct loop_watch *watch = list_entry(link, struct loop_watch, item.link);
 		short revents = watch->revents;
 
 		watch->revents = 0;
-		if (revents != 0 && !watch->is_dead && watch->events != 0) {
+		if (revents != 0 && !watch->item.is_dead && watch->events != 0) {
 			watch->ready(watch->data, revents);
 		}
 	}
@@ -231,9 +242,9 @@ static void call_due(struct loop *loop)
 	uint64_t now = now_ms(loop);
 
 	list_each(link, &loop->timers) {
-		struct loop_timer *timer = list_entry(link, struct loop_timer, link);
+		struct loop_timer *timer = list_entry(link, struct loop_timer, item.link);
 
-		if (timer->is_set && !timer->is_dead && timer->due_ms <= now) {
+		if (timer->is_set && !timer->item.is_dead && timer->due_ms <= now) {
 			timer->is_set = false;
 			timer->due(timer->data);
 		}
@@ -302,13 +313,12 @@ int loop_watch_new(struct loop *loop, int fd, short events,
 	if (watch == NULL) {
 		return -ENOMEM;
 	}
-	watch->loop = loop;
 	watch->fd = fd;
 	watch->events = events;
 	watch->ready = ready;
 	watch->data = data;
 	loop->watches_count++;
-	list_append(&loop->watches, &watch->link);
+	add(loop, &loop->watches, &watch->item);
 	*ret_watch = watch;
 	return 0;
 }
@@ -320,14 +330,9 @@ void loop_watch_set_events(struct loop_watch *watch, short events)
 
 struct loop_watch *loop_watch_free(struct loop_watch *watch)
 {
-	if (watch == NULL) {
-		return NULL;
-	}
-	watch->loop->watches_count--;
-	watch->is_dead = true;
-	watch->loop->has_dead = true;
-	if (watch->loop->depth == 0) {
-		bury(watch->loop);
+	if (watch != NULL) {
+		watch->item.loop->watches_count--;
+		mark_dead(&watch->item);
 	}
 	return NULL;
 }
@@ -340,17 +345,16 @@ int loop_timer_new(struct loop *loop, void (*due)(void *data), void *data,
 	if (timer == NULL) {
 		return -ENOMEM;
 	}
-	timer->loop = loop;
 	timer->due = due;
 	timer->data = data;
-	list_append(&loop->timers, &timer->link);
+	add(loop, &loop->timers, &timer->item);
 	*ret_timer = timer;
 	return 0;
 }
 
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms)
 {
-	timer->due_ms = now_ms(timer->loop) + delay_ms;
+	timer->due_ms = now_ms(timer->item.loop) + delay_ms;
 	timer->is_set = true;
 }
 
@@ -366,13 +370,8 @@ bool loop_timer_is_set(const struct loop_timer *timer)
 
 struct loop_timer *loop_timer_free(struct loop_timer *timer)
 {
-	if (timer == NULL) {
-		return NULL;
-	}
-	timer->is_dead = true;
-	timer->loop->has_dead = true;
-	if (timer->loop->depth == 0) {
-		bury(timer->loop);
+	if (timer != NULL) {
+		mark_dead(&timer->item);
 	}
 	return NULL;
 }
@@ -385,23 +384,17 @@ int loop_hook_new(struct loop *loop, bool (*prepare)(void *data), void *data,
 	if (hook == NULL) {
 		return -ENOMEM;
 	}
-	hook->loop = loop;
 	hook->prepare = prepare;
 	hook->data = data;
-	list_append(&loop->hooks, &hook->link);
+	add(loop, &loop->hooks, &hook->item);
 	*ret_hook = hook;
 	return 0;
 }
 
 struct loop_hook *loop_hook_free(struct loop_hook *hook)
 {
-	if (hook == NULL) {
-		return NULL;
-	}
-	hook->is_dead = true;
-	hook->loop->has_dead = true;
-	if (hook->loop->depth == 0) {
-		bury(hook->loop);
+	if (hook != NULL) {
+		mark_dead(&hook->item);
 	}
 	return NULL;
 }

@@ -31,6 +31,8 @@ int loop_turn(struct loop *loop, int timeout_ms);
 void loop_quit(struct loop *loop);
 /* For a hook: what somebody turns the loop for has come, so this turn does not sleep. */
 void loop_wake(struct loop *loop);
+/* Whether the next loop_run ends at once: for who turns the loop by himself. */
+bool loop_is_quitting(const struct loop *loop);
 
 /* Calls `ready(data, revents)` when poll reports one of `events` (POLLIN, POLLOUT; POLLERR, POLLHUP
  * and POLLNVAL always; with events 0 the descriptor is left out of poll altogether). The descriptor

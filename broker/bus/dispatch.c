@@ -194,8 +194,9 @@ static void name_owner_changed(struct link *link, DBusMessage *message)
 	}
 }
 
-/* What the bus answers: whether a caller is still there (an error counts as gone), or that it has
- * taken our name; whatever it answers to that, nobody can reach us by it any more. */
+/* What the bus answers: to what is asked while joining it; whether a caller is still there (an
+ * error counts as gone); or that it has taken our name: whatever it answers to that, nobody can
+ * reach us by it any more. */
 static bool bus_answered(struct link *link, DBusMessage *message)
 {
 	struct door *door = link->door;
@@ -209,6 +210,12 @@ static bool bus_answered(struct link *link, DBusMessage *message)
 	if (question == door->release) {
 		door->release = 0;
 		door->activity(door->activity_data);
+		return true;
+	}
+	if (question == door->question) {
+		door->answer = dbus_message_ref(message);
+		door->question = 0;
+		loop_wake(door->loop);
 		return true;
 	}
 	dbus_message_get_args(message, NULL, DBUS_TYPE_BOOLEAN, &is_there, DBUS_TYPE_INVALID);

@@ -29,8 +29,9 @@ int door_listen(struct door *door, const char *address);
  * -ENOENT: there is no such directory. -EPERM: it is not ours alone. */
 int door_listen_peer(struct door *door);
 /* Joins a bus and requests the name; everything is registered before. `lost(data)` is called when
- * the bus goes away. Returns 0, -ENOTCONN (no bus; logged) or -EADDRINUSE (the name is taken; who
- * has it is logged). */
+ * the bus goes away. Turns the loop meanwhile, for ten seconds at most. Returns 0, -ENOTCONN (no
+ * bus; logged), -EADDRINUSE (the name is taken; who has it is logged) or -ECANCELED (the loop is to
+ * end). */
 int door_join(struct door *door, const char *address, void (*lost)(void *data), void *data);
 
 /* Begins to leave: takes no new connections and gives the name back. What was sent to us before the

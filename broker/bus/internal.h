@@ -75,8 +75,11 @@ struct door {
 		peer_fds; /* descriptors: of one message, of those not handled, of those unread */
 	unsigned int calls_fds; /* the first number that no call may have */
 	bool is_leaving;
-	bool is_closing;       /* no call begins any more */
-	dbus_uint32_t release; /* the request to take our name; 0: answered, or not asked */
+	bool is_closing; /* no call begins any more */
+	uint64_t join_until_ms;
+	dbus_uint32_t question; /* asked of the bus while joining it; 0: none */
+	DBusMessage *answer;    /* to that, owned */
+	dbus_uint32_t release;  /* the request to take our name; 0: answered, or not asked */
 	void (*lost)(void *data);
 	void *lost_data;
 	void (*activity)(void *data);

@@ -169,12 +169,91 @@ class Listening(TestCase):
         self.assertFalse(os.path.exists(os.path.join(home.runtime, "sparekey", "peer")))
         self.assertEqual(process.wait(10), 0)
 
+    def test_sockets_handed_to_somebody_else(self):
+        """What a service manager left in the environment of another process means nothing to us."""
+        home = Home()
+        self.addCleanup(home.remove)
+        for changes in ({"LISTEN_PID": "1"}, {"LISTEN_PID": None}, {"LISTEN_PID": "x"}):
+            with self.subTest(changes=changes):
+                broker = Broker(home=home, environment={"LISTEN_FDS": "1", **changes})
+                self.addCleanup(broker.remove)
+                broker.peer().ping()
+                broker.stop()
+
     def test_addresses_that_cannot_be(self):
         home = Home()
         self.addCleanup(home.remove)
         for address in ("nonsense", "unix:path=/nowhere/at/all", "unix:", ""):
             done = run_broker(home, "--address=none", f"--listen={address}")
             self.assertEqual(done.returncode, 69, (address, done.stderr))
+
+
+class Silence(TestCase):
+    """A bus that takes connections, or not even those, and says nothing: the start ends, or is ended."""
+
+    def setUp(self):
+        self.home = Home()
+        self.addCleanup(self.home.remove)
+        place = os.path.join(self.home.directory, "silent")
+        self.address = f"unix:path={place}"
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(place)
+
+    def start(self):
+        broker = Broker(home=self.home, address=f"--address={self.address}", wait=False)
+        self.addCleanup(broker.remove)
+        wait_until(lambda: os.path.exists(os.path.join(self.home.runtime, "sparekey", "peer")), what="the peer socket")
+        return broker
+
+    def fill(self):
+        """Connects until nobody more can."""
+        self.listener.listen(0)
+        while True:
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.addCleanup(one.close)
+            one.setblocking(False)
+            try:
+                one.connect(self.listener.getsockname())
+            except BlockingIOError:
+                return
+
+    def check(self):
+        broker = self.start()
+        begin = time.monotonic()
+        with Client(broker.peer_address, timeout=5) as peer:  # nobody waits for the bus there
+            _, secret = peer.create("Phone")
+            peer.verify(secret)
+        self.assertIsNone(broker.process.poll())
+        self.assertEqual(broker.process.wait(20), 69)
+        self.assertIn("no answer in 10 seconds", broker.log())
+        self.assertGreater(time.monotonic() - begin, 5)
+        broker = self.start()
+        time.sleep(0.2)
+        begin = time.monotonic()
+        self.assertEqual(broker.end(), 0)
+        self.assertLess(time.monotonic() - begin, 2)
+
+    def test_a_bus_that_says_nothing(self):
+        self.listener.listen(5)
+        self.check()
+
+    def test_a_bus_that_takes_nobody(self):
+        self.fill()
+        self.check()
+
+    def test_a_bus_that_comes_back(self):
+        bus = Bus()
+        self.addCleanup(bus.stop)
+        bus.process.send_signal(signal.SIGSTOP)
+        self.address = bus.address
+        broker = self.start()
+        time.sleep(0.3)
+        bus.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: bus.owner() is not None)
+        with Client(bus.address, on_bus=True) as client:
+            client.create("Phone")
+        broker.stop()
 
 
 class CommandLine(TestCase):
