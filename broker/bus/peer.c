@@ -8,6 +8,7 @@
  * everybody out.
  */
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -85,12 +86,28 @@ int peer_refusal(const struct link *link)
 	               : SPAREKEY_ACCESS_DENIED;
 }
 
+/* By the kernel's word, before anything is said: strangers to whom the socket is open, an abstract
+ * one say, must not take the places of the silent. EXTERNAL comes to the same later on. */
+static bool is_ours(DBusConnection *connection)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+	int fd = -1;
+
+	return dbus_connection_get_socket(connection, &fd) &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 &&
+	       is_welcome(connection, credentials.uid, NULL);
+}
+
 void peer_connected(DBusServer *server, DBusConnection *connection, void *data)
 {
 	struct door *door = data;
 	struct link *link = NULL;
 
 	(void)server;
+	if (!is_ours(connection)) {
+		return; /* libdbus closes whom nobody keeps */
+	}
 	if (count_kind(door, LINK_SILENT) >= LIMIT_PEERS_SILENT) {
 		link_free(oldest_silent(door));
 	}
