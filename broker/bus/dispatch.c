@@ -116,6 +116,11 @@ static int find(const struct link *link, DBusMessage *message, enum object_kind 
 	int result = find_method(dispatch_interfaces(object, link->kind), interface, member,
 	                         ret_method);
 
+	/* The tables show root what it may call; the method says so itself. */
+	if (result == 0 && link->kind == LINK_ROOT &&
+	    ((*ret_method)->flags & METHOD_FOR_ROOT) == 0) {
+		return SPAREKEY_ACCESS_DENIED;
+	}
 	if (result != 0 && link->kind == LINK_ROOT && exists_for_owner(object, interface, member)) {
 		return SPAREKEY_ACCESS_DENIED;
 	}

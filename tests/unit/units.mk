@@ -10,6 +10,9 @@ unit_scope := protocol/scope.c
 unit_error := protocol/error.c
 unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
+# broker/bus
+unit_dispatch := broker/bus/dispatch.c broker/base/loop.c broker/base/clock.c
+
 # broker/service
 unit_penalty := broker/service/penalty.c
 UNIT_LDFLAGS_penalty := -Wl,--wrap=reallocarray
