@@ -283,7 +283,9 @@ void record_path(const char *id, char ret_path[static 64]);
 
 /* manager.c: the properties of the Manager. */
 bool manager_append_all(DBusMessageIter *at, const struct door *door);
-int manager_append_one(DBusMessageIter *at, const char *name, const struct door *door);
+bool manager_has(const char *name);
+/* One by name, as a variant. */
+bool manager_append_one(DBusMessageIter *at, const char *name, const struct door *door);
 
 /* rows.c: replies that are written row by row. */
 bool rows_open(struct call *call, const char *signature);

@@ -307,20 +307,28 @@ bool manager_append_all(DBusMessageIter *at, const struct door *door)
 	       codec_container_end(at, &dict, append_properties(&dict, door));
 }
 
-int manager_append_one(DBusMessageIter *at, const char *name, const struct door *door)
+static const struct property *property_of(const char *name)
 {
+	for (unsigned int i = 0; i < COUNT(properties); i++) {
+		if (strcmp(properties[i].name, name) == 0) {
+			return &properties[i];
+		}
+	}
+	return NULL;
+}
+
+bool manager_has(const char *name)
+{
+	return property_of(name) != NULL;
+}
+
+bool manager_append_one(DBusMessageIter *at, const char *name, const struct door *door)
+{
+	const struct property *property = property_of(name);
 	DBusMessageIter value;
 
-	for (unsigned int i = 0; i < COUNT(properties); i++) {
-		if (strcmp(properties[i].name, name) != 0) {
-			continue;
-		}
-		if (dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, properties[i].signature,
-		                                     &value) &&
-		    codec_container_end(at, &value, properties[i].append(&value, door))) {
-			return 0;
-		}
-		return SPAREKEY_FAILED;
-	}
-	return SPAREKEY_UNKNOWN_PROPERTY;
+	return property != NULL &&
+	       dbus_message_iter_open_container(at, DBUS_TYPE_VARIANT, property->signature,
+	                                        &value) &&
+	       codec_container_end(at, &value, property->append(&value, door));
 }

@@ -156,23 +156,10 @@ static bool has_properties(const struct call *call)
 
 static bool has_property(const struct call *call)
 {
-	DBusMessage *scratch = NULL;
-	DBusMessageIter at;
-
 	if (strcmp(call->interface_name, NAME_PASSWORD) == 0) {
 		return record_has(call->property);
 	}
-	scratch = strcmp(call->interface_name, NAME_MANAGER) == 0
-	                  ? dbus_message_new_signal("/", "a.b", "c")
-	                  : NULL;
-	if (scratch == NULL) {
-		return false;
-	}
-	dbus_message_iter_init_append(scratch, &at);
-	int result = manager_append_one(&at, call->property, call->door);
-
-	dbus_message_unref(scratch);
-	return result == 0;
+	return strcmp(call->interface_name, NAME_MANAGER) == 0 && manager_has(call->property);
 }
 
 static int decode_interface(struct call *call, DBusMessageIter *arguments)
@@ -215,7 +202,7 @@ static bool encode_get(struct call *call, DBusMessageIter *reply)
 	if (call->object == OBJECT_PASSWORD) {
 		return record_append_one(reply, call->property, &call->request.password, call) == 0;
 	}
-	return manager_append_one(reply, call->property, call->door) == 0;
+	return manager_append_one(reply, call->property, call->door);
 }
 
 static bool encode_get_all(struct call *call, DBusMessageIter *reply)
