@@ -124,8 +124,10 @@ static void call_free(struct call *call)
 
 static void undone(struct request *request, int result)
 {
-	log_event(LOG_LEVEL_NOTICE, "undone", "id=%s result=%d reason=caller-gone", request->in.id,
-	          result);
+	bool is_gone = result == 0 || result == SPAREKEY_UNKNOWN_OBJECT;
+
+	log_event(is_gone ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, is_gone ? "undone" : "undo-failed",
+	          "id=%s result=%d reason=caller-gone", request->in.id, result);
 	free(request);
 }
 
@@ -142,6 +144,7 @@ static void undo(struct call *call)
 	request->operation = OPERATION_REVOKE;
 	snprintf(request->in.id, sizeof(request->in.id), "%s", call->request.password.id);
 	request->caller = "";
+	request->is_undo = true;
 	request->done = undone;
 	service_submit(call->door->service, request);
 }

@@ -59,6 +59,8 @@ void service_finish(struct service *service, struct request *request, int result
 int wait_start(struct service *service);
 /* Ends all that wait. */
 void wait_stop(struct service *service);
+/* At the end: what was made for nobody is ended, if the store can be had in time. */
+void wait_for_undos(struct service *service);
 /* Steps it again in the next turn. */
 void wait_soon(struct service *service, struct request *request);
 /* Steps it again until the store is free; after LIMIT_BUSY_WAIT_MS it ends with -EBUSY. */

@@ -178,10 +178,9 @@ void service_submit(struct service *service, struct request *request)
 	request->revocation = NULL;
 	list_start(&request->link);
 	service->under_way++;
-	if (service->stopping &&
-	    request->operation != OPERATION_REVOKE) { /* what was made for nobody is still undone */
+	if (service->stopping && !request->is_undo) {
 		service_finish(service, request, -ECANCELED);
-	} else if (service->under_way > LIMIT_CALLS) {
+	} else if (service->under_way > (request->is_undo ? 2u : 1u) * LIMIT_CALLS) {
 		service_finish(
 			service, request,
 			service_say(request, SPAREKEY_LIMIT_EXCEEDED, "too many calls under way"));
@@ -270,6 +269,7 @@ struct service *service_free(struct service *service)
 		return NULL;
 	}
 	service_drain(service);
+	wait_for_undos(service);
 	service->gather = gather_free(service->gather);
 	service->news = news_free(service->news);
 	service->warm = warm_free(service->warm);

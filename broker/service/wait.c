@@ -64,7 +64,7 @@ void wait_for_store(struct service *service, struct request *request)
 	if (request->parked_until_ms == 0) {
 		request->parked_until_ms = now_ms + LIMIT_BUSY_WAIT_MS;
 	}
-	if (now_ms >= request->parked_until_ms || service->stopping) {
+	if (!request->is_undo && (now_ms >= request->parked_until_ms || service->stopping)) {
 		service_finish(service, request,
 		               service_say(request, -EBUSY, "another process holds the store"));
 		return;
@@ -123,13 +123,23 @@ int wait_start(struct service *service)
 	                   : result;
 }
 
-static void end_all(struct service *service, struct list *requests)
+static void end_all(struct service *service, struct list *requests, int result)
 {
 	while (!list_empty(requests)) {
 		struct list *link = requests->next;
 
 		list_unlink(link);
-		service_finish(service, list_entry(link, struct request, link), -ECANCELED);
+		service_finish(service, list_entry(link, struct request, link), result);
+	}
+}
+
+static void move_undos(struct list *from, struct list *to)
+{
+	list_each_safe(link, from) {
+		if (list_entry(link, struct request, link)->is_undo) {
+			list_unlink(link);
+			list_append(to, link);
+		}
 	}
 }
 
@@ -139,7 +149,22 @@ void wait_stop(struct service *service)
 		list_unlink(&service->writer->link);
 		service_finish(service, service->writer, -ECANCELED);
 	}
-	end_all(service, &service->guesses); /* first: an end may wake one of them */
-	end_all(service, &service->soon);
-	end_all(service, &service->parked);
+	struct list undos;
+
+	list_start(&undos);
+	move_undos(&service->parked, &undos);
+	end_all(service, &service->guesses, -ECANCELED); /* first: an end may wake one of them */
+	end_all(service, &service->soon, -ECANCELED);
+	end_all(service, &service->parked, -ECANCELED);
+	move_undos(&undos, &service->parked);
+}
+
+void wait_for_undos(struct service *service)
+{
+	uint64_t until_ms = service_now_ms(service) + LIMIT_BUSY_WAIT_MS;
+
+	while (!list_empty(&service->parked) && service_now_ms(service) < until_ms) {
+		loop_turn(service->loop, (int)RETRY_MS);
+	}
+	end_all(service, &service->parked, -EBUSY);
 }

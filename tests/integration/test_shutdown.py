@@ -9,7 +9,8 @@ import threading
 import time
 import unittest
 
-from support import (ALPHABET, INTROSPECTABLE, MANAGER, PATH, VERIFIER, Broker, Disconnected, TestCase, TimedOut, locked)
+from support import (ALPHABET, INTROSPECTABLE, MANAGER, PATH, VERIFIER, Broker, Bus, Client, Disconnected, TestCase,
+                     TimedOut, locked, wait_until)
 from rawdbus import INTERFACE, MEMBER, METHOD_CALL, PATH as PATH_FIELD, frame
 
 
@@ -150,6 +151,74 @@ class Ending(TestCase):
         finally:
             is_over.set()
             sender.join()
+
+
+class Undoing(TestCase):
+    """What was made for a caller who is gone is ended, also if the store is locked just then."""
+
+    def setUp(self):
+        self.bus = Bus()
+        self.addCleanup(self.bus.stop)
+        self.broker = Broker(self.bus)
+        self.addCleanup(self.broker.remove)
+        self.broker.connect().create("First")  # so that the store is there
+
+    def count(self):
+        with sqlite3.connect(f"file:{self.broker.store}?mode=ro", uri=True) as database:
+            return database.execute("SELECT count(*) FROM password").fetchone()[0]
+
+    def made_for_nobody(self):
+        """The bus stands still, so the broker is not told yet that the caller has gone."""
+        self.broker.process.send_signal(signal.SIGSTOP)
+        client = Client(self.bus.address, on_bus=True)
+        client.send(PATH, MANAGER, "CreatePassword", "sa{sv}", ["Lost", {}])
+        client.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", destination="org.freedesktop.DBus")
+        client.close()
+        wait_until(lambda: self.bus_forgot(client.name), what="the end of the caller")
+        self.bus.process.send_signal(signal.SIGSTOP)
+        self.broker.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.count() == 2, what="the creation")
+
+    def bus_forgot(self, name):
+        with self.bus.connect() as connection:
+            return not connection.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner", "s", [name],
+                                       destination="org.freedesktop.DBus")[0]
+
+    def test_it_waits_for_a_store_that_is_locked(self):
+        try:
+            self.made_for_nobody()
+            with locked(self.broker.store):
+                self.bus.process.send_signal(signal.SIGCONT)
+                time.sleep(3)
+        finally:
+            self.bus.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.count() == 1, what="the end of what nobody knows of")
+        self.assertIn("reason=caller-gone", self.broker.log())
+        self.broker.stop()
+
+    def test_at_the_end_too(self):
+        try:
+            self.made_for_nobody()
+            with locked(self.broker.store):
+                self.bus.process.send_signal(signal.SIGCONT)
+                time.sleep(0.3)
+                self.broker.process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+        finally:
+            self.bus.process.send_signal(signal.SIGCONT)
+        self.assertEqual(self.broker.process.wait(20), 0, self.broker.log())
+        self.assertEqual(self.count(), 1)
+
+    def test_it_does_not_keep_the_end_waiting_for_ever(self):
+        try:
+            self.made_for_nobody()
+            with locked(self.broker.store):
+                self.bus.process.send_signal(signal.SIGCONT)
+                time.sleep(0.3)
+                self.assertEqual(self.broker.end(), 0)
+        finally:
+            self.bus.process.send_signal(signal.SIGCONT)
+        self.assertIn("undo-failed", self.broker.log())
 
 
 if __name__ == "__main__":
