@@ -170,8 +170,8 @@ void call_finish(struct call *call, int result)
 	if (result == 0 && !is_told && makes) {
 		undo(call);
 	}
-	if (!is_told && !gone) {
-		error_reply(call->connection, call->message, result != 0 ? result : -ENOMEM,
+	if (!is_told && !gone && call->origin != NULL) {
+		error_reply(call->origin, call->message, result != 0 ? result : -ENOMEM,
 		            call->request.what);
 	}
 	call_free(call);

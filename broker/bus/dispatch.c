@@ -168,7 +168,7 @@ static void dispatch_call(struct link *link, DBusMessage *message)
 	}
 	if (result != 0) {
 		describe(result, message, method, what, sizeof(what));
-		error_reply(link->connection, message, result, what);
+		error_reply(link, message, result, what);
 		return;
 	}
 	call->method = method;
@@ -269,7 +269,7 @@ DBusHandlerResult dispatch_message(DBusConnection *connection, DBusMessage *mess
 		peer_check(link);
 	}
 	if (link->kind == LINK_SILENT) {
-		error_reply(link->connection, message, peer_refusal(link), "");
+		error_reply(link, message, peer_refusal(link), "");
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
 	const char *interface = dbus_message_get_interface(message);

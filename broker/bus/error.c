@@ -22,9 +22,21 @@ static bool send_error(DBusConnection *connection, DBusMessage *message, const c
 	return is_sent;
 }
 
+/* Nobody is to wait for an answer that does not come. A bus is everybody's: there the caller's own
+ * time-out has to do. */
+static void give_up(struct link *link)
+{
+	log_event(LOG_LEVEL_ERROR, "reply-lost", "peer=%s reason=memory",
+	          link->kind == LINK_BUS ? "bus" : link->name);
+	if (link->kind != LINK_BUS) {
+		dbus_connection_close(link->connection);
+		loop_wake(link->door->loop);
+	}
+}
+
 /* Where an answer cannot be written, this is written in its place; so one allocation that fails
  * here is tried again. */
-void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what)
+void error_reply(struct link *link, DBusMessage *message, int result, const char *what)
 {
 	if (dbus_message_get_no_reply(message)) {
 		return;
@@ -38,9 +50,9 @@ void error_reply(DBusConnection *connection, DBusMessage *message, int result, c
 		text = "an argument is not valid";
 	}
 	for (unsigned int i = 0; i < ATTEMPTS && !is_sent; i++) {
-		is_sent = send_error(connection, message, error_name(result), text);
+		is_sent = send_error(link->connection, message, error_name(result), text);
 	}
 	if (!is_sent) {
-		log_event(LOG_LEVEL_ERROR, "reply-lost", "reason=memory");
+		give_up(link);
 	}
 }

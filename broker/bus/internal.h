@@ -213,8 +213,9 @@ void call_abandon_link(struct door *door, const struct link *link);
 int call_say(struct call *call, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* error.c: answers with an outcome or -errno; `what` "": the outcome's own text. */
-void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what);
+/* error.c: answers with an outcome or -errno; `what` "": the outcome's own text. Without memory for
+ * that a peer loses its connection. */
+void error_reply(struct link *link, DBusMessage *message, int result, const char *what);
 
 /* reply.c: writes and sends the answer of a call that succeeded; false: out of memory, nothing was
  * sent. */

@@ -87,7 +87,7 @@ struct request {
 	const char *caller;    /* who asks, for fairness and penalties; "" for the service itself */
 	bool abandoned;        /* the caller is gone: nothing may be made for it any more */
 	bool is_undo; /* ends what was made for nobody: waits for the store as long as that takes,
-	                          beside all calls there may be */
+	                 beside all calls there may be */
 	/* Called once, with 0, > 0 enum sparekey_error or < 0 -errno. `what` may then hold a line
 	 * for the caller. */
 	void (*done)(struct request *request, int result);

@@ -181,13 +181,20 @@ static void world_end(void)
 	world = NULL;
 }
 
+static void socket_address(char *ret_address, size_t size)
+{
+	(void)snprintf(ret_address, size, "unix:path=%s/socket", world->directory);
+}
+
 static void connect_client(void)
 {
-	char address[120];
+	static const struct faults none = { .count = 0 };
 	DBusMessage *ping = dbus_message_new_method_call(NULL, "/", DBUS_INTERFACE_PEER, "Ping");
+	char address[120];
 
-	(void)snprintf(address, sizeof(address), "unix:path=%s/socket", world->directory);
-	MUST(door_listen(world->door, address) == 0);
+	faults_begin(&none);
+	faults_pause();
+	socket_address(address, sizeof(address));
 	world->client = dbus_connection_open_private(address, NULL);
 	MUST(world->client != NULL && ping != NULL);
 	dbus_connection_set_exit_on_disconnect(world->client, FALSE);
@@ -206,6 +213,7 @@ static void connect_client(void)
 static void world_begin(void)
 {
 	static const struct faults none = { .count = 0 };
+	char address[120];
 	bool has_memory = access("/dev/shm", W_OK) == 0;
 
 	world = calloc(1, sizeof(*world));
@@ -225,6 +233,8 @@ static void world_begin(void)
 	MUST(service_new(world->loop, &world->settings, world->store, world->pool,
 	                 &world->service) == 0);
 	MUST(door_new(world->loop, world->service, world->pool, activity, NULL, &world->door) == 0);
+	socket_address(address, sizeof(address));
+	MUST(door_listen(world->door, address) == 0);
 	connect_client();
 }
 
@@ -414,7 +424,7 @@ static void take_messages(dbus_uint32_t serial)
 }
 
 /* Sends it and turns until it is answered, or until nothing is left of it where no answer is due.
- * An answer that itself meets a second failure may be lost. */
+ * An answer that itself meets a second failure may be lost, if the connection is too. */
 static void run_call(DBusMessage *message)
 {
 	bool has_answer = dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
@@ -426,13 +436,14 @@ static void run_call(DBusMessage *message)
 	for (unsigned int i = 0; i < TURNS; i++) {
 		turn(i < 4 || !list_empty(&world->door->calls) ? (i < 4 ? 0 : TURN_MS) : 1);
 		take_messages(serial);
-		if (world->answers > 0 || (i > 8 && list_empty(&world->door->calls) &&
-		                           (!has_answer || faults_happened() > 1))) {
+		if (world->answers > 0 || !dbus_connection_get_is_connected(world->client) ||
+		    (i > 8 && list_empty(&world->door->calls) &&
+		     (!has_answer || faults_happened() > 1))) {
 			break;
 		}
 	}
 	MUST(list_empty(&world->door->calls) && list_empty(&world->door->callers));
-	MUST(dbus_connection_get_is_connected(world->client));
+	MUST(dbus_connection_get_is_connected(world->client) || faults_happened() > 1);
 	MUST(world->answers == (has_answer ? 1u : 0u) || faults_happened() > 1);
 }
 
@@ -452,6 +463,10 @@ static void run_part(struct source *source)
 	}
 	while (opened_count > 0) {
 		close(opened[--opened_count]);
+	}
+	if (!dbus_connection_get_is_connected(world->client)) {
+		dbus_connection_unref(world->client);
+		connect_client();
 	}
 }
 

@@ -55,9 +55,9 @@ void call_finish(struct call *call, int result)
 	refusal = result;
 }
 
-void error_reply(DBusConnection *connection, DBusMessage *message, int result, const char *what)
+void error_reply(struct link *link, DBusMessage *message, int result, const char *what)
 {
-	(void)connection;
+	(void)link;
 	(void)message;
 	(void)what;
 	refusal = result;

@@ -12,6 +12,8 @@ unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
 
 # broker/bus
 unit_dispatch := broker/bus/dispatch.c broker/base/loop.c broker/base/clock.c
+unit_refusal := broker/bus/error.c protocol/error.c broker/base/log.c broker/base/loop.c broker/base/clock.c
+UNIT_LDFLAGS_refusal := -Wl,--wrap=dbus_message_new_error,--wrap=dbus_connection_send,--wrap=dbus_connection_close
 
 # broker/service
 unit_penalty := broker/service/penalty.c
