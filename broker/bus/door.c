@@ -82,7 +82,7 @@ int link_new(struct door *door, DBusConnection *connection, enum link_kind kind,
 	snprintf(link->name, sizeof(link->name), "#%u", ++door->links_made);
 	list_append(&door->links, &link->link);
 	dbus_connection_set_exit_on_disconnect(connection, FALSE);
-	descriptors_bound(link);
+	descriptors_share(door);
 	dbus_connection_set_max_received_size(
 		connection,
 		(long)(kind == LINK_BUS ? LIMIT_INCOMING_BUS_BYTES : LIMIT_INCOMING_BYTES));
@@ -99,6 +99,7 @@ struct link *link_free(struct link *link)
 {
 	call_abandon_link(link->door, link);
 	list_unlink(&link->link);
+	descriptors_share(link->door);
 	link->silence = loop_timer_free(link->silence);
 	if (link->is_heard) {
 		/* libdbus aborts the process over one that was never added. */

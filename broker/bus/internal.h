@@ -319,7 +319,6 @@ bool backlog_takes_signal(struct link *link);
 
 /* descriptors.c: how many each may have us hold, by the size of our table. */
 void descriptors_share(struct door *door);
-void descriptors_bound(const struct link *link);
 /* Whether a call may have this one. */
 bool descriptors_has_room(const struct door *door, int fd);
 /* Whether those in its answers pile up unread. */
