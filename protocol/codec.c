@@ -275,6 +275,7 @@ int codec_read_scopes(DBusMessageIter *value, struct scope_set *ret_scopes)
 	struct scope_set scopes = { .count = 0 };
 	DBusMessageIter items;
 	const char *name;
+	unsigned int given = 0;
 
 	if (!is_a(value, DBUS_TYPE_ARRAY) ||
 	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_STRING) {
@@ -282,7 +283,8 @@ int codec_read_scopes(DBusMessageIter *value, struct scope_set *ret_scopes)
 	}
 	dbus_message_iter_recurse(value, &items);
 	while (codec_read_string(&items, &name)) {
-		int result = scope_set_add(&scopes, name);
+		int result = given++ < LIMIT_SCOPES_GIVEN ? scope_set_add(&scopes, name)
+		                                          : SPAREKEY_INVALID_SCOPE;
 
 		if (result != 0) {
 			return result;

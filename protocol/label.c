@@ -13,6 +13,7 @@
  */
 #include "protocol/label.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -102,15 +103,22 @@ static bool walk_shows(struct walk *walk, int32_t point, int32_t next)
 	return shows;
 }
 
-/* Decomposes and composes again as `options` say. */
+static_assert(LIMIT_LABEL_GIVEN_BYTES >= 4 * POINTS, "whatever fits into the points is looked at");
+
+/* Decomposes and composes again as `options` say. What cannot fit is not walked through: text comes
+ * here at any length. */
 static bool read_points(const char *text, int options, struct points *ret_points)
 {
 	utf8proc_option_t chosen = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE |
 	                                               options);
-	utf8proc_ssize_t count = utf8proc_decompose((const utf8proc_uint8_t *)text,
-	                                            (utf8proc_ssize_t)strlen(text), ret_points->at,
-	                                            POINTS, chosen);
+	size_t length = strnlen(text, LIMIT_LABEL_GIVEN_BYTES + 1);
+	utf8proc_ssize_t count;
 
+	if (length > LIMIT_LABEL_GIVEN_BYTES) {
+		return false;
+	}
+	count = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length,
+	                           ret_points->at, POINTS, chosen);
 	if (count < 0 || count > POINTS) {
 		return false;
 	}

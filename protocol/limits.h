@@ -7,18 +7,22 @@
  * final NUL.
  */
 
-#define LIMIT_SECRET_BYTES 1024u    /* a secret as it is given, one final newline not counted */
-#define LIMIT_SECRET_WAIT_MS 5000u  /* from a descriptor's arrival to its end of file */
-#define LIMIT_LABEL_BYTES 255u      /* after trimming and NFC */
+#define LIMIT_SECRET_BYTES 1024u   /* a secret as it is given, one final newline not counted */
+#define LIMIT_SECRET_WAIT_MS 5000u /* from a descriptor's arrival to its end of file */
+#define LIMIT_LABEL_BYTES 255u     /* after trimming and NFC */
+#define LIMIT_LABEL_GIVEN_BYTES                                                                    \
+	4096u /* as given: more has more characters than a label and all its blanks may have */
 #define LIMIT_LABEL_KEY_BYTES 1023u /* a label after case folding */
 #define LIMIT_ACCOUNT_BYTES 255u
 #define LIMIT_REMOTE_BYTES 255u        /* as given */
 #define LIMIT_REMOTE_SHOWN_BYTES 1023u /* as recorded, escaped */
 #define LIMIT_SCOPE_BYTES 32u
-#define LIMIT_SCOPES 64u      /* in one password */
-#define LIMIT_USE_SCOPES 64u  /* scopes whose uses are counted apart, for one password */
-#define LIMIT_PAGE_ROWS 1000u /* of one list call; also the most GetManagedObjects answers */
-#define LIMIT_OPTIONS 64u     /* entries in one options dictionary */
+#define LIMIT_SCOPES 64u        /* in one password */
+#define LIMIT_SCOPES_GIVEN 128u /* in one list, those that stand there twice included */
+#define LIMIT_EXCEPT 10000u     /* objects that one RevokeAll leaves alone */
+#define LIMIT_USE_SCOPES 64u    /* scopes whose uses are counted apart, for one password */
+#define LIMIT_PAGE_ROWS 1000u   /* of one list call; also the most GetManagedObjects answers */
+#define LIMIT_OPTIONS 64u       /* entries in one options dictionary */
 #define LIMIT_BUSY_WAIT_MS                                                                         \
 	2000u /* how long a request waits for another process's lock on the store */
 #define LIMIT_OUTGOING_BYTES 1048576u /* unread answers of a connection before its calls wait */

@@ -24,9 +24,10 @@ struct reading {
 const char *path_to_id(const char *path)
 {
 	size_t length = strlen(PATH_PASSWORDS "/");
+	size_t most = sizeof(((struct request_arguments *)NULL)->id);
 
-	if (strncmp(path, PATH_PASSWORDS "/", length) != 0 || strchr(path + length, '/') != NULL ||
-	    strlen(path + length) >= sizeof(((struct request_arguments *)NULL)->id)) {
+	if (strncmp(path, PATH_PASSWORDS "/", length) != 0 ||
+	    strnlen(path + length, most) == most || strchr(path + length, '/') != NULL) {
 		return NULL;
 	}
 	return path + length;
@@ -37,25 +38,27 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(((const struct request_id *)a)->text, ((const struct request_id *)b)->text);
 }
 
-/* Sorted, since each of many passwords is looked up among them. */
-static bool read_objects(struct call *call, DBusMessageIter *value,
-                         const struct request_id **ret_ids)
+/* How many a list holds; more than LIMIT_EXCEPT are not counted. */
+static unsigned int count_objects(DBusMessageIter *value)
 {
 	DBusMessageIter item;
 	unsigned int count = 0;
 
-	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY ||
-	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
-		return false;
+	dbus_message_iter_recurse(value, &item);
+	while (count <= LIMIT_EXCEPT &&
+	       dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH) {
+		count++;
+		dbus_message_iter_next(&item);
 	}
-	struct request_id *ids = calloc((size_t)dbus_message_iter_get_element_count(value) + 1,
-	                                sizeof(*ids));
+	return count;
+}
 
-	if (ids == NULL) {
-		return false;
-	}
-	free(call->except); /* none yet: no table has two of these */
-	call->except = ids;
+/* Those that name a password; the others match nothing. */
+static unsigned int collect_objects(DBusMessageIter *value, struct request_id *ret_ids)
+{
+	DBusMessageIter item;
+	unsigned int count = 0;
+
 	dbus_message_iter_recurse(value, &item);
 	for (; dbus_message_iter_get_arg_type(&item) == DBUS_TYPE_OBJECT_PATH;
 	     dbus_message_iter_next(&item)) {
@@ -64,12 +67,34 @@ static bool read_objects(struct call *call, DBusMessageIter *value,
 		dbus_message_iter_get_basic(&item, &path);
 		path = path_to_id(path);
 		if (path != NULL) {
-			snprintf(ids[count++].text, sizeof(ids->text), "%s", path);
+			snprintf(ret_ids[count++].text, sizeof(ret_ids->text), "%s", path);
 		}
 	}
-	qsort(call->except, count, sizeof(*call->except), compare_ids);
+	return count;
+}
+
+/* Sorted, since each of many passwords is looked up among them. */
+static bool read_objects(struct call *call, DBusMessageIter *value,
+                         const struct request_id **ret_ids)
+{
+	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_ARRAY ||
+	    dbus_message_iter_get_element_type(value) != DBUS_TYPE_OBJECT_PATH) {
+		return false;
+	}
+	unsigned int given = count_objects(value);
+	struct request_id *ids = given <= LIMIT_EXCEPT ? calloc((size_t)given + 1, sizeof(*ids))
+	                                               : NULL;
+
+	if (ids == NULL) {
+		return false;
+	}
+	unsigned int count = collect_objects(value, ids);
+
+	qsort(ids, count, sizeof(*ids), compare_ids);
+	free(call->except); /* none yet: no table has two of these */
+	call->except = ids;
 	call->request.in.except_count = count;
-	*ret_ids = call->except;
+	*ret_ids = ids;
 	return true;
 }
 
@@ -165,7 +190,7 @@ static int read_entry(void *data, const char *key, DBusMessageIter *value)
 		reading->seen |= UINT64_C(1) << i;
 		if (!read_value(reading->call, value, option)) {
 			return call_say(reading->call, SPAREKEY_INVALID_ARGS,
-			                "option \"%s\" is of the wrong type", key);
+			                "option \"%s\" is of the wrong type, or too long", key);
 		}
 		if (option->flag != 0) {
 			*(bool *)(void *)((char *)&reading->call->request.in + option->flag) = true;

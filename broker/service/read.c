@@ -42,7 +42,8 @@ static int find_by_label(struct service *service, const struct request *request,
 
 static int find_by_id(struct service *service, struct request *request)
 {
-	if (strlen(request->in.text) >= sizeof(request->password.id)) {
+	if (strnlen(request->in.text, sizeof(request->password.id)) ==
+	    sizeof(request->password.id)) {
 		return SPAREKEY_UNKNOWN_OBJECT;
 	}
 	int result = store_password_get(service->store, request->in.text, &request->password);

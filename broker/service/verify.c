@@ -65,7 +65,7 @@ static int check_arguments(struct request *request)
 		return service_say(request, SPAREKEY_INVALID_SCOPE,
 		                   "scope: not [a-z0-9][a-z0-9-]* of at most 32 bytes");
 	}
-	if (remote != NULL && strlen(remote) > LIMIT_REMOTE_BYTES) {
+	if (remote != NULL && strnlen(remote, LIMIT_REMOTE_BYTES + 1) > LIMIT_REMOTE_BYTES) {
 		return service_say(request, SPAREKEY_INVALID_ARGS, "option remote: over 255 bytes");
 	}
 	if (request->in.account != NULL && account_check(request->in.account) != 0) {

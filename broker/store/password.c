@@ -115,7 +115,7 @@ static bool read_number_name(const char *id, int64_t *ret_number)
 	char again[24];
 	long long number;
 
-	if (id[0] != '_') {
+	if (id[0] != '_' || strnlen(id, sizeof(again)) == sizeof(again)) {
 		return false;
 	}
 	number = strtoll(id + 1, NULL, 10);

@@ -84,6 +84,39 @@ class Refused(SharedBroker):
                 self.refused(INVALID_SCOPE, self.c.verify_inline, self.secret, scope)
         self.refused(INVALID_SCOPE, self.c.create, "New", scopes=[f"s{number}" for number in range(65)])
         self.refused(INVALID_SCOPE, self.c.create, "New", scopes=[f"s{number}" for number in range(10000)])
+        for number in (129, 100000):
+            self.refused(INVALID_SCOPE, self.c.create, "New", scopes=["imap"] * number)
+            self.refused(INVALID_SCOPE, self.c.on_password, self.path, "SetScopes", "asa{sv}", [["imap"] * number, {}])
+        self.c.on_password(self.path, "SetScopes", "asa{sv}", [["imap"] * 128, {}])
+        self.assertEqual(self.c.list(), self.before)
+
+    def test_objects_to_keep(self):
+        for count in (10001, 50000):
+            self.refused(INVALID_ARGS, self.c.revoke_all, {"except": Variant("ao", [self.path] * count)})
+        self.assertEqual(self.c.revoke_all({"except": Variant("ao", [self.path] * 10000)}), 0)
+        self.assertEqual(self.c.list(), self.before)
+
+    def test_what_is_too_long_costs_next_to_nothing(self):
+        """Of the broker's own time, beside a method it has not got, whose message is as large."""
+        def costs(calls):
+            begun = self.processor_time()
+            for call in calls * 2:
+                with self.assertRaises(BusError):
+                    call()
+            return self.processor_time() - begun
+
+        def named(member):
+            return [lambda: self.c.manager(member, "sa{sv}", ["x" * (24 << 20), {}])]
+
+        floor = costs(named("NoSuchMethod"))
+        for member in ("FindPassword", "CreatePassword"):
+            self.assertLess(costs(named(member)), floor + 0.2, member)
+        self.assertEqual(self.c.list(), self.before)
+
+    def processor_time(self):
+        with open(f"/proc/{self.broker.pid}/stat", encoding="ascii") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def test_expiries(self):
         for until in (1, int(time.time()) - 1, 1 << 63, (1 << 64) - 1):

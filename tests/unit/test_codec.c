@@ -203,6 +203,25 @@ static void test_bad_scopes_change_nothing(void **state)
 	assert_int_equal(scopes.count, 0);
 }
 
+/* The list is bounded as it is given, whatever is left of it. */
+static void test_scopes_given_again_and_again(void **state)
+{
+	const char *many[LIMIT_SCOPES_GIVEN + 1];
+	struct scope_set scopes = { .count = 0 };
+	DBusMessageIter at;
+
+	for (unsigned int i = 0; i <= LIMIT_SCOPES_GIVEN; i++) {
+		many[i] = "imap";
+	}
+	append_names(*state, many, LIMIT_SCOPES_GIVEN);
+	append_names(*state, many, LIMIT_SCOPES_GIVEN + 1);
+	at = reader(*state);
+	assert_int_equal(codec_read_scopes(&at, &scopes), 0);
+	assert_int_equal(scopes.count, 1);
+	dbus_message_iter_next(&at);
+	assert_int_equal(codec_read_scopes(&at, &scopes), SPAREKEY_INVALID_SCOPE);
+}
+
 struct entries {
 	char text[512];
 	unsigned int count;
@@ -287,10 +306,15 @@ static void test_what_is_no_dictionary(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_strings),      TEST(test_a_long_bad_string),
-		TEST(test_paths),        TEST(test_numbers_are_read_as_their_own_type),
-		TEST(test_scopes),       TEST(test_bad_scopes_change_nothing),
-		TEST(test_dictionaries), TEST(test_what_is_no_dictionary),
+		TEST(test_strings),
+		TEST(test_a_long_bad_string),
+		TEST(test_paths),
+		TEST(test_numbers_are_read_as_their_own_type),
+		TEST(test_scopes),
+		TEST(test_bad_scopes_change_nothing),
+		TEST(test_scopes_given_again_and_again),
+		TEST(test_dictionaries),
+		TEST(test_what_is_no_dictionary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -150,6 +151,42 @@ static void test_a_huge_label(void **state)
 	memset(text + 1024, ' ', size - 1025);
 	assert_int_equal(label_read(text, label), SPAREKEY_INVALID_LABEL);
 	free(text);
+}
+
+/* As large as a message may be: whoever refuses it has not walked through it. */
+static void test_a_label_costs_what_it_may_be(void **state)
+{
+	char label[LIMIT_LABEL_BYTES + 1];
+	char key[LIMIT_LABEL_KEY_BYTES + 1];
+	size_t size = (size_t)32 << 20;
+	char *text = malloc(size);
+	clock_t begun;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', size - 1);
+	text[size - 1] = '\0';
+	begun = clock();
+	for (unsigned int i = 0; i < 4; i++) {
+		assert_int_equal(label_read(text, label), SPAREKEY_INVALID_LABEL);
+		assert_int_equal(label_fold(text, key), SPAREKEY_INVALID_LABEL);
+	}
+	assert_in_range(clock() - begun, 0, CLOCKS_PER_SEC / 20);
+	free(text);
+}
+
+/* A label may stand among as many blanks as ever. */
+static void test_blanks_around_a_label(void **state)
+{
+	char text[1024 + 1];
+	char label[LIMIT_LABEL_BYTES + 1];
+
+	(void)state;
+	memset(text, ' ', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	text[512] = 'x';
+	assert_int_equal(label_read(text, label), 0);
+	assert_string_equal(label, "x");
 }
 
 static void test_length_counts_after_composing(void **state)
@@ -322,6 +359,8 @@ int main(void)
 		cmocka_unit_test(test_good_labels),
 		cmocka_unit_test(test_bad_labels),
 		cmocka_unit_test(test_a_huge_label),
+		cmocka_unit_test(test_a_label_costs_what_it_may_be),
+		cmocka_unit_test(test_blanks_around_a_label),
 		cmocka_unit_test(test_length_counts_after_composing),
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_the_longest_label_folds),
