@@ -191,11 +191,6 @@ void secret_chomp(struct secret *secret)
 	}
 }
 
-bool secret_equal(const struct secret *a, const struct secret *b)
-{
-	return a->length == b->length && sodium_memcmp(a->bytes, b->bytes, a->length) == 0;
-}
-
 ssize_t secret_read_some(struct secret *secret, int fd)
 {
 	ssize_t count;

@@ -49,8 +49,6 @@ int secret_set(struct secret *secret, const void *bytes, size_t length);
 void secret_clear(struct secret *secret);
 /* Drops one final "\n", if there is one. */
 void secret_chomp(struct secret *secret);
-/* Compares in constant time for equal lengths. */
-bool secret_equal(const struct secret *a, const struct secret *b);
 
 /* Appends what one read(2) of `fd` gives. Returns bytes read, 0 at the end, -EMSGSIZE when it is
  * full, -errno of read. EINTR is retried. */

@@ -189,16 +189,11 @@ void service_submit(struct service *service, struct request *request)
 	}
 }
 
-void service_stop(struct service *service)
+void service_drain(struct service *service)
 {
 	service->stopping = true;
 	wait_stop(service);
 	hash_stop(service);
-}
-
-void service_drain(struct service *service)
-{
-	service_stop(service);
 	service->workers = workers_free(service->workers);
 }
 

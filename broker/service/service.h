@@ -3,9 +3,9 @@
 #define SERVICE_SERVICE_H
 
 #include "base/loop.h"
-#include "config.h"
 #include "protocol/secret.h"
 #include "service/request.h"
+#include "service/settings.h"
 #include "store/store.h"
 
 /*
@@ -42,10 +42,8 @@ void service_listen(struct service *service, const struct service_listener *list
 
 /* Takes a request; `done` is called at once or later, always once. */
 void service_submit(struct service *service, struct request *request);
-/* Ends every request that waits, with -ECANCELED; nothing is admitted any more. */
-void service_stop(struct service *service);
-/* As service_stop; then waits for the hashes under way, whose requests end as they would have, and
- * ends the workers. */
+/* Ends every request that waits, with -ECANCELED, and admits nothing any more; then waits for the
+ * hashes under way, whose requests end as they would have, and ends the workers. */
 void service_drain(struct service *service);
 /* Whether no request is under way and nothing waits to be written. */
 bool service_idle(const struct service *service);

@@ -74,11 +74,6 @@ struct store *store_free(struct store *store)
 	return NULL;
 }
 
-const char *store_path(const struct store *store)
-{
-	return store->path;
-}
-
 const char *store_refusal(const struct store *store)
 {
 	return store->refusal;

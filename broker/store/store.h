@@ -85,7 +85,6 @@ typedef int store_use_fn(void *data, const char *scope, uint64_t count);
 /* Names the store of `directory`; touches no file. 0 or -ENOMEM. */
 int store_new(const char *directory, struct store **ret_store);
 struct store *store_free(struct store *store);
-const char *store_path(const struct store *store);
 /* After -EPERM or -EUCLEAN of opening: one line that names path and cure. Otherwise "". Owned by
  * the store. */
 const char *store_refusal(const struct store *store);

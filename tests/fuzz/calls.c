@@ -23,6 +23,7 @@
 #include "base/workers.h"
 #include "bus/door.h"
 #include "bus/internal.h"
+#include "config.h"
 #include "crypto/argon2id.h"
 #include "service/service.h"
 #include "sparekey.h"

@@ -131,23 +131,6 @@ static void test_chomp_takes_one_newline(void **state)
 	assert_int_equal(secret_length(secret), 0);
 }
 
-static void test_equal(void **state)
-{
-	SECRET_AUTO a = secret_of(NULL, "same\0a", 6);
-	SECRET_AUTO b = secret_of(NULL, "same\0a", 6);
-
-	(void)state;
-	assert_true(secret_equal(a, b));
-	assert_int_equal(secret_set(b, "same\0b", 6), 0);
-	assert_false(secret_equal(a, b));
-	assert_int_equal(secret_set(b, "same", 4), 0);
-	assert_false(secret_equal(a, b));
-	assert_false(secret_equal(b, a));
-	secret_clear(a);
-	secret_clear(b);
-	assert_true(secret_equal(a, b));
-}
-
 static void test_pool_keeps_and_wipes(void **state)
 {
 	struct secret_pool *pool = NULL;
@@ -428,7 +411,6 @@ int main(void)
 		cmocka_unit_test(test_set_within_bounds),
 		cmocka_unit_test(test_set_length_and_clear_wipe),
 		cmocka_unit_test(test_chomp_takes_one_newline),
-		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_pool_keeps_and_wipes),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_the_byte_behind_is_no_access),
