@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system's clocks. Any thread. clock_gettime cannot fail for these two.
+ *
+ * What is kept or waited for so long counts the time a machine sleeps: CLOCK_BOOTTIME. poll(2) does
+ * not, so a timer may be late by the sleep that came between; whoever minds sets a nearer one.
  */
 #include "base/clock.h"
 
@@ -20,7 +23,7 @@ static uint64_t monotonic_ms(const struct clock *clock)
 	struct timespec now;
 
 	(void)clock;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 

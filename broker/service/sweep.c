@@ -8,14 +8,16 @@
 #include <stdlib.h>
 
 #include "service/internal.h"
+#include "sparekey.h"
 
-#define SWEEP_MOST 64u           /* in one transaction */
-#define SWEEP_AGAIN_MS 1000u     /* after a failure, or with more to do */
-#define SWEEP_LATEST_MS 3600000u /* the wall clock may be set meanwhile */
+#define SWEEP_MOST 64u         /* in one transaction */
+#define SWEEP_BUSY_MS 50u      /* again after another process had the store */
+#define SWEEP_FAILED_MS 60000u /* again after any other failure */
+#define SWEEP_LATEST_MS 60000u /* the wall clock may be set meanwhile, and poll(2) stops asleep */
 
 struct due {
 	unsigned int count;
-	struct store_password *rows;
+	struct store_password *rows; /* id "": somebody else has ended it, or it has not expired */
 };
 
 static int due_row(void *data, const struct store_password *password)
@@ -26,22 +28,37 @@ static int due_row(void *data, const struct store_password *password)
 	return due->count == SWEEP_MOST ? ENOBUFS : 0;
 }
 
+/* Between the walk and the transaction another process may have ended it. */
+static int end_due(struct service *service, struct store_password *row)
+{
+	struct store_password now;
+	int result = store_password_get(service->store, row->id, &now);
+
+	if (result == SPAREKEY_UNKNOWN_OBJECT || (result == 0 && service_is_live(service, &now))) {
+		row->id[0] = '\0';
+		return 0;
+	}
+	if (result == 0) {
+		result = store_password_delete(service->store, row->id);
+	}
+	return result == 0 ? journal_append(service, "expired", row) : result;
+}
+
 static int end_all(struct service *service, void *data)
 {
 	const struct due *due = data;
 	int result = 0;
 
 	for (unsigned int i = 0; i < due->count && result == 0; i++) {
-		result = store_password_delete(service->store, due->rows[i].id);
-		if (result == 0) {
-			result = journal_append(service, "expired", &due->rows[i]);
+		if (due->rows[i].id[0] != '\0') {
+			result = end_due(service, &due->rows[i]);
 		}
 	}
 	return result;
 }
 
-/* How many it has ended, or a fault. */
-static int sweep(struct service *service)
+/* Ends so many of those that have expired. */
+static int sweep(struct service *service, bool *ret_has_more)
 {
 	struct due due = { 0, calloc(SWEEP_MOST, sizeof(*due.rows)) };
 
@@ -55,23 +72,37 @@ static int sweep(struct service *service)
 		result = due.count > 0 ? service_revoke(service, end_all, &due) : 0;
 	}
 	for (unsigned int i = 0; result == 0 && i < due.count; i++) {
-		news_ended(service->news, due.rows[i].id, due.rows[i].label, ENDED_EXPIRED);
+		if (due.rows[i].id[0] != '\0') {
+			news_ended(service->news, due.rows[i].id, due.rows[i].label, ENDED_EXPIRED);
+		}
 	}
+	*ret_has_more = result == 0 && due.count == SWEEP_MOST;
 	free(due.rows);
-	return result == 0 ? (int)due.count : result;
+	return result;
 }
 
-/* Sets the timer for the next one that will expire. */
+static void plan_again(struct service *service, int result)
+{
+	loop_timer_set(service->sweep, result == -EBUSY ? SWEEP_BUSY_MS : SWEEP_FAILED_MS);
+}
+
+/* Sets the timer for the next one that will expire; as long as nobody can say when, for a later
+ * try. */
 void sweep_plan(struct service *service)
 {
 	int64_t now = service_now(service);
 	int64_t at = 0;
+	int result = 0;
 
 	if (service->sweeps_on) {
 		loop_timer_set(service->sweep, 0);
 		return;
 	}
-	if (store_next_expiry(service->store, now - 1, &at) != 0 || at == 0) {
+	result = store_next_expiry(service->store, now - 1, &at);
+	if (result < 0) {
+		plan_again(service, result);
+	}
+	if (result != 0 || at == 0) {
 		return;
 	}
 	uint64_t wait_ms = at > now ? (uint64_t)(at - now) * 1000u : 0;
@@ -82,12 +113,18 @@ void sweep_plan(struct service *service)
 void sweep_due(void *data)
 {
 	struct service *service = data;
-	int result = service->writer != NULL ? -EBUSY : sweep(service);
+	int result = -EBUSY;
 
-	service->sweeps_on = result == (int)SWEEP_MOST;
-	sweep_plan(service);
+	service->sweeps_on = false;
+	if (service->writer == NULL) {
+		result = sweep(service, &service->sweeps_on);
+	}
+	if (result == -ESTALE) {
+		result = store_open(service->store) < 0 ? result : -EBUSY;
+	}
 	if (result < 0) {
-		loop_timer_set(service->sweep,
-		               result == -EBUSY ? SWEEP_AGAIN_MS / 20 : 60u * SWEEP_AGAIN_MS);
+		plan_again(service, result);
+	} else {
+		sweep_plan(service);
 	}
 }

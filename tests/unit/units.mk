@@ -19,6 +19,11 @@ UNIT_LDFLAGS_refusal := -Wl,--wrap=dbus_message_new_error,--wrap=dbus_connection
 unit_penalty := broker/service/penalty.c
 UNIT_LDFLAGS_penalty := -Wl,--wrap=reallocarray
 
+# the whole room, and the rooms it stands on
+unit_sweep := $(filter broker/service/% broker/store/% broker/crypto/% broker/base/%,$(BROKER)) \
+	$(filter-out protocol/codec.c,$(PROTOCOL)) tests/support/store_files.c
+UNIT_LDFLAGS_sweep := -Wl,--wrap=statvfs
+
 # broker/base
 unit_loop := broker/base/loop.c broker/base/clock.c
 unit_workers := broker/base/workers.c broker/base/loop.c broker/base/clock.c
