@@ -4,7 +4,8 @@
  * written together, every few seconds, before anything is listed, and at exit. Loop thread. A
  * durable write for each verification would make a warm one 5 to 20 times dearer. At most
  * GATHER_MOST different ones wait; what comes on top of that while the store cannot be written is
- * counted and told in the log.
+ * counted and told in the log. A use then takes the place of a refusal: what was used must not look
+ * unused to who ends what is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,11 @@
 #include "base/log.h"
 #include "protocol/limits.h"
 #include "service/internal.h"
+
+/* gcc's analyzer loses sight of an entry once it hangs on the list, and calls it leaked. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 
 #define GATHER_MOST 128u
 #define GATHER_MS 3000u
@@ -28,6 +34,7 @@ struct gather {
 	struct list entries;
 	unsigned int count;
 	uint64_t lost;
+	bool has_lost_use; /* since uses were written */
 	struct loop_timer *timer;
 };
 
@@ -68,6 +75,7 @@ static void drop_all(struct gather *gather)
 		free(list_entry(link, struct gathered, link));
 	}
 	gather->count = 0;
+	gather->has_lost_use = false;
 }
 
 struct gather *gather_free(struct gather *gather)
@@ -97,12 +105,48 @@ bool gather_empty(const struct gather *gather)
 	return gather->count == 0;
 }
 
+bool gather_has_lost_use(const struct gather *gather)
+{
+	return gather->has_lost_use;
+}
+
 static bool is_same(const struct store_event *a, const struct store_event *b)
 {
 	return strcmp(a->kind, b->kind) == 0 && strcmp(a->id, b->id) == 0 &&
 	       strcmp(a->scope, b->scope) == 0 && strcmp(a->remote, b->remote) == 0 &&
 	       strcmp(a->account, b->account) == 0 && strcmp(a->reason, b->reason) == 0 &&
 	       a->group == b->group;
+}
+
+static bool is_use(const struct store_event *event)
+{
+	return strcmp(event->kind, "verified") == 0;
+}
+
+static void lose(struct gather *gather, const struct store_event *event)
+{
+	gather->lost++;
+	gather->has_lost_use = gather->has_lost_use || is_use(event);
+}
+
+/* Room for one more, if need be in the place of the oldest refusal. */
+static bool has_room(struct gather *gather, bool for_use)
+{
+	if (gather->count < GATHER_MOST || gather_flush(gather) == 0) {
+		return true;
+	}
+	list_each(link, &gather->entries) {
+		struct gathered *known = list_entry(link, struct gathered, link);
+
+		if (for_use && !is_use(&known->event)) {
+			lose(gather, &known->event);
+			list_unlink(link);
+			free(known);
+			gather->count--;
+			return true;
+		}
+	}
+	return false;
 }
 
 void gather_add(struct gather *gather, const struct store_event *event)
@@ -116,13 +160,10 @@ void gather_add(struct gather *gather, const struct store_event *event)
 			return;
 		}
 	}
-	struct gathered *entry = NULL;
+	struct gathered *entry = has_room(gather, is_use(event)) ? calloc(1, sizeof(*entry)) : NULL;
 
-	if (gather->count < GATHER_MOST || gather_flush(gather) == 0) {
-		entry = calloc(1, sizeof(*entry));
-	}
 	if (entry == NULL) {
-		gather->lost++;
+		lose(gather, event);
 		return;
 	}
 	entry->event = *event;
@@ -133,9 +174,18 @@ void gather_add(struct gather *gather, const struct store_event *event)
 	}
 }
 
-static bool is_use(const struct store_event *event)
+int64_t gather_last_use(const struct gather *gather, const char *id)
 {
-	return strcmp(event->kind, "verified") == 0;
+	int64_t at = 0;
+
+	list_each(link, &gather->entries) {
+		const struct store_event *event = &list_entry(link, struct gathered, link)->event;
+
+		if (is_use(event) && event->time > at && strcmp(event->id, id) == 0) {
+			at = event->time;
+		}
+	}
+	return at;
 }
 
 static int write_use(struct gather *gather, const struct store_event *event)

@@ -144,6 +144,10 @@ void gather_add(struct gather *gather, const struct store_event *event);
 /* Writes everything gathered; -EBUSY and faults leave it for the next time. */
 int gather_flush(struct gather *gather);
 bool gather_empty(const struct gather *gather);
+/* When one was last used, as far as that is not written yet; 0: it was not. */
+int64_t gather_last_use(const struct gather *gather, const char *id);
+/* Whether there were uses that could neither be written nor kept. */
+bool gather_has_lost_use(const struct gather *gather);
 
 /* news.c: what the listener is told, at bounded rates. */
 int news_new(struct service *service, struct news **ret_news);

@@ -96,19 +96,28 @@ static bool is_kept(const struct request_arguments *in, const char *id)
 	       bsearch(id, in->except, in->except_count, sizeof(*in->except), compare_ids) != NULL;
 }
 
-static bool matches_filter(const struct request_arguments *in, const char *scope,
-                           const struct store_password *password)
+/* Uses still gathered count: the store may have had no room for them. */
+static bool is_used_since(const struct request *request, const struct store_password *password)
 {
+	uint64_t since = request->in.unused_since;
 	int64_t used_at = password->last_used_at != 0 ? password->last_used_at
 	                                              : password->created_at;
 
-	if (in->scope != NULL && !scope_set_has(&password->scopes, scope)) {
+	return (uint64_t)used_at >= since ||
+	       (uint64_t)gather_last_use(request->service->gather, password->id) >= since;
+}
+
+static bool matches_filter(const struct request *request, const struct store_password *password)
+{
+	const struct request_arguments *in = &request->in;
+
+	if (in->scope != NULL && !scope_set_has(&password->scopes, request->scope)) {
 		return false;
 	}
 	if (in->account != NULL && strcmp(in->account, password->account) != 0) {
 		return false;
 	}
-	if (in->has_unused_since && (uint64_t)used_at >= in->unused_since) {
+	if (in->has_unused_since && is_used_since(request, password)) {
 		return false;
 	}
 	if (in->has_created_before && (uint64_t)password->created_at >= in->created_before) {
@@ -123,7 +132,7 @@ static int match_row(void *data, const struct store_password *password)
 
 	portion->seen++;
 	memcpy(portion->reached, password->id, sizeof(portion->reached));
-	if (matches_filter(&portion->request->in, portion->request->scope, password)) {
+	if (matches_filter(portion->request, password)) {
 		portion->rows[portion->count++] = *password;
 	}
 	return 0;
@@ -191,11 +200,13 @@ static int check_filter(struct request *request)
 
 static int begin_all(struct service *service, struct request *request)
 {
-	if (gather_flush(service->gather) == -EBUSY) {
-		return -EBUSY; /* a last use not yet written would make a password look unused */
-	}
-	int result = store_begin_revocation(service->store);
+	int result = gather_flush(service->gather);
 
+	if (result == -EBUSY ||
+	    (result < 0 && request->in.has_unused_since && gather_has_lost_use(service->gather))) {
+		return result; /* a use nobody knows of would make a password look unused */
+	}
+	result = store_begin_revocation(service->store);
 	if (result == 0) {
 		service->writer = request;
 		request->reached[0] = '\0';

@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 
 from support import (AUTHENTICATION_FAILED, STORAGE_FAILED, Broker, Bus, BusError, Home, TestCase, needs_root, run_tool,
@@ -111,6 +112,30 @@ class FullDisk(TestCase):
         other = Broker(home=other_home, arguments=[f"--data-dir={self.data}"])
         self.assertEqual(dict(other.peer().list()), expected)
         other.stop()
+
+    def test_p21_what_was_used_is_not_revoked_as_unused(self):
+        """Its last use cannot be written, and counts."""
+        self.fill()
+        time.sleep(1.1 - time.time() % 1)
+        since = int(time.time())
+        used = [self.made[number] for number in (3, 30, 50)]
+        # More refusals than are kept: a use takes the place of one.
+        for number in range(200):
+            self.assert_error(AUTHENTICATION_FAILED, self.c.verify, "nonsense", remote=f"192.0.2.{number}")
+        for path, secret in used:
+            self.assertEqual(self.c.verify(secret)[0], path)
+        self.assertEqual(self.c.revoke_all(unused_since=since), len(self.made) - len(used))
+        self.assertEqual(set(self.c.paths()), {path for path, _ in used})
+
+    def test_p21_unused_ones_are_not_revoked_where_uses_were_lost(self):
+        self.fill()
+        since = int(time.time()) + 1
+        for number, (path, secret) in enumerate(self.made * 3):
+            self.assertEqual(self.c.verify(secret, remote=f"192.0.2.{number}")[0], path)
+        before = self.c.list()
+        self.assert_error(STORAGE_FAILED, self.c.revoke_all, unused_since=since)
+        self.assertEqual(self.c.list(), before)
+        self.assertEqual(self.c.revoke_all(created_before=since), len(self.made))
 
     def test_p21_the_tool_says_so(self):
         self.fill()
