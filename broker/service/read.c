@@ -111,16 +111,15 @@ static int list_row(void *data, const struct store_password *password)
 	int result = 0;
 
 	service_check_record(&checked);
-	request->count++;
-	memcpy(request->reached, checked.id, sizeof(request->reached));
 	if (request->use != NULL && checked.use_count > 0) {
 		result = store_use_each(request->service->store, checked.id, request->use,
 		                        request->row_data);
 	}
-	if (result != 0) {
-		return result;
+	if (result == 0) {
+		result = request->row(request->row_data, &checked);
 	}
-	return request->row(request->row_data, &checked);
+	request->count += result == 0 ? 1 : 0;
+	return result;
 }
 
 /* What is looked at once, before the first row. */
@@ -141,50 +140,82 @@ static int list_begin(struct service *service, struct request *request)
 	if (result == 0) {
 		gather_flush(service->gather);
 		request->count = 0;
+		request->has_begun = true;
+		journal_text(request->reached, sizeof(request->reached), request->in.after);
 	}
 	return result;
 }
 
-/* A page takes the loop long enough to be noticed: others have their turns between its parts. */
-int list_step(struct service *service, struct request *request)
+/* How many rows the next part may hand out. */
+static uint32_t rows_left(const struct request *request)
 {
-	const char *after = request->reached;
-	int result = 0;
+	uint32_t left = request->in.limit - request->count;
 
-	if (request->abandoned) {
-		return -ECANCELED;
-	}
-	if (request->reached[0] == '\0') {
-		after = request->in.after != NULL ? request->in.after : "";
-		result = list_begin(service, request);
-	}
-	if (result != 0) {
-		return no_store_is(result, 0);
-	}
-	uint32_t had = request->count;
-	uint32_t left = request->in.limit - had;
-	uint32_t rows = left < ROWS_A_TURN ? left : ROWS_A_TURN;
+	return left < ROWS_A_TURN ? left : ROWS_A_TURN;
+}
 
-	result = store_password_each(service->store, after, rows, service_now(service), list_row,
-	                             request);
-	if (result == 0 && rows < left && request->count == had + rows) {
+/* What a part ends with. */
+static int next_part(const struct request *request, int result, bool has_more)
+{
+	if (result == 0 && has_more && request->count < request->in.limit) {
 		return STEP_MORE;
 	}
 	return no_store_is(result, 0);
 }
 
-int list_events_step(struct service *service, struct request *request)
+/* A page takes the loop long enough to be noticed, and so does the way to it: others have their
+ * turns between its parts. */
+int list_step(struct service *service, struct request *request)
+{
+	bool has_more = false;
+	int result = request->has_begun ? 0 : list_begin(service, request);
+
+	if (request->abandoned) {
+		return -ECANCELED;
+	}
+	if (result == 0) {
+		result = store_password_each(service->store, request->reached, rows_left(request),
+		                             service_now(service), list_row, request, &has_more);
+	}
+	return next_part(request, result, has_more);
+}
+
+static int list_event(void *data, const struct store_event *event)
+{
+	struct request *request = data;
+	int result = request->event(request->row_data, event);
+
+	request->count += result == 0 ? 1 : 0;
+	return result;
+}
+
+static int list_events_begin(struct service *service, struct request *request)
 {
 	int result = check_limit(request);
 
-	if (result != 0) {
-		return result;
+	if (result == 0) {
+		gather_flush(service->gather);
+		request->count = 0;
+		request->has_begun = true;
+		request->serial = request->in.before > 0 ? request->in.before : INT64_MAX;
 	}
-	gather_flush(service->gather);
+	return result;
+}
+
+int list_events_step(struct service *service, struct request *request)
+{
+	bool has_more = false;
 	int64_t not_before = request->in.not_before > INT64_MAX ? INT64_MAX
 	                                                        : (int64_t)request->in.not_before;
+	int result = request->has_begun ? 0 : list_events_begin(service, request);
 
-	result = store_event_each(service->store, not_before, request->in.before, request->in.id,
-	                          request->in.limit, request->event, request->row_data);
-	return no_store_is(result, 0);
+	if (request->abandoned) {
+		return -ECANCELED;
+	}
+	if (result == 0) {
+		result = store_event_each(service->store, not_before, &request->serial,
+		                          request->in.id, rows_left(request), list_event, request,
+		                          &has_more);
+	}
+	return next_part(request, result, has_more);
 }

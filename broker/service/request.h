@@ -113,7 +113,9 @@ struct request {
 	char waiting[PASSWORD_ID + 1]; /* it has waited to guess at this id */
 	bool is_wrong;                 /* and it was wrong */
 	bool is_woken;                 /* others wait behind it for the same source */
-	char reached[24];              /* list, revoke all: the last id seen; "": none yet */
+	bool has_begun;                /* list, events: a part of the answer may be given */
+	char reached[24];              /* list, revoke all: how far it has come */
+	int64_t serial;                /* events: the same */
 	struct revocation *revocation; /* revoke all: owned, what it has done so far */
 	struct job job;
 	struct phc phc;

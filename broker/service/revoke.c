@@ -79,8 +79,6 @@ struct revocation {
 /* What one turn ends: walked first, since a walk may not write. */
 struct portion {
 	const struct request *request;
-	char reached[24];
-	unsigned int seen;
 	unsigned int count;
 	struct store_password rows[ROWS_A_TURN];
 };
@@ -130,8 +128,6 @@ static int match_row(void *data, const struct store_password *password)
 {
 	struct portion *portion = data;
 
-	portion->seen++;
-	memcpy(portion->reached, password->id, sizeof(portion->reached));
 	if (matches_filter(portion->request, password)) {
 		portion->rows[portion->count++] = *password;
 	}
@@ -162,11 +158,12 @@ static int end_portion(struct service *service, struct request *request)
 {
 	struct portion *portion = calloc(1, sizeof(*portion));
 	int result = portion == NULL ? -ENOMEM : 0;
+	bool has_more = false;
 
 	if (result == 0) {
 		portion->request = request;
 		result = store_password_each(service->store, request->reached, ROWS_A_TURN,
-		                             service_now(service), match_row, portion);
+		                             service_now(service), match_row, portion, &has_more);
 	}
 	for (unsigned int i = 0; result == 0 && i < portion->count; i++) {
 		result = end_one(service, &portion->rows[i]);
@@ -174,12 +171,8 @@ static int end_portion(struct service *service, struct request *request)
 			result = keep_ended(request->revocation, &portion->rows[i]);
 		}
 	}
-	if (result == 0 && portion->seen == ROWS_A_TURN) {
-		memcpy(request->reached, portion->reached, sizeof(request->reached));
-		result = STEP_MORE;
-	}
 	free(portion);
-	return result;
+	return result == 0 && has_more ? STEP_MORE : result;
 }
 
 static int check_filter(struct request *request)

@@ -174,6 +174,7 @@ void service_submit(struct service *service, struct request *request)
 	request->parked_until_ms = 0;
 	request->charged[0] = '\0';
 	request->is_woken = false;
+	request->has_begun = false;
 	request->reached[0] = '\0';
 	request->revocation = NULL;
 	list_start(&request->link);

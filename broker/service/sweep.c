@@ -25,7 +25,7 @@ static int due_row(void *data, const struct store_password *password)
 	struct due *due = data;
 
 	due->rows[due->count++] = *password;
-	return due->count == SWEEP_MOST ? ENOBUFS : 0;
+	return 0;
 }
 
 /* Between the walk and the transaction another process may have ended it. */
@@ -65,11 +65,11 @@ static int sweep(struct service *service, bool *ret_has_more)
 	if (due.rows == NULL) {
 		return -ENOMEM;
 	}
-	int result = store_password_each_expired(service->store, service_now(service), due_row,
-	                                         &due);
+	int result = store_password_each_expired(service->store, service_now(service), SWEEP_MOST,
+	                                         due_row, &due);
 
-	if (result == 0 || result == ENOBUFS) {
-		result = due.count > 0 ? service_revoke(service, end_all, &due) : 0;
+	if (result == 0 && due.count > 0) {
+		result = service_revoke(service, end_all, &due);
 	}
 	for (unsigned int i = 0; result == 0 && i < due.count; i++) {
 		if (due.rows[i].id[0] != '\0') {

@@ -70,10 +70,12 @@ static int note_serial(void *data, const struct store_event *event)
 static bool has_event(struct store *store)
 {
 	int64_t wanted = store->doubt.serial;
+	int64_t before = wanted + 1;
 	int64_t found = 0;
+	bool has_more = false;
 
 	return wanted == 0 ||
-	       (store_event_each(store, 0, wanted + 1, "", 1, note_serial, &found) == 0 &&
+	       (store_event_each(store, 0, &before, "", 1, note_serial, &found, &has_more) == 0 &&
 	        found == wanted);
 }
 

@@ -74,46 +74,74 @@ static void load(sqlite3_stmt *row, struct store_event *ret_event)
 	ret_event->group = small_number(row, 10);
 }
 
-static int walk(struct store *store, sqlite3_stmt *rows, store_event_fn *row, void *data)
+/* Lines a part of a walk looks at, most of them at their time alone. */
+#define LOOKS 2000u
+
+struct walk {
+	int64_t not_before;
+	int64_t *before; /* the last one looked at */
+	uint32_t left;   /* to be handed out; 0: no bound */
+	bool has_more;   /* a bound was reached */
+	store_event_fn *row;
+	void *data;
+};
+
+/* A line whose time is damaged may be of any. */
+static int hand_out(struct store *store, sqlite3_stmt *row, struct walk *walk)
 {
 	struct store_event event;
+	int64_t time = 0;
+	int result = 0;
+
+	if (row_number(row, 1, 0, &time) && time < walk->not_before) {
+		return 0;
+	}
+	load(row, &event);
+	store->walks++;
+	result = walk->row(walk->data, &event);
+	store->walks--;
+	walk->has_more = result == 0 && walk->left > 0 && --walk->left == 0;
+	return result;
+}
+
+static int walk_rows(struct store *store, sqlite3_stmt *rows, struct walk *walk)
+{
+	unsigned int looks = 0;
 	int result = db_step(store, rows);
 
-	while (result == 1) {
-		load(rows, &event);
-		store->walks++;
-		result = row(data, &event);
-		store->walks--;
+	for (; result == 1; result = db_step(store, rows)) {
+		result = hand_out(store, rows, walk);
 		if (result != 0) {
 			return result;
 		}
-		result = db_step(store, rows);
+		*walk->before = sqlite3_column_int64(rows, 0);
+		walk->has_more = ++looks == LOOKS || walk->has_more;
+		if (walk->has_more) {
+			return 0;
+		}
 	}
 	return result;
 }
 
-int store_event_each(struct store *store, int64_t not_before, int64_t before, const char *id,
-                     uint32_t limit, store_event_fn *row, void *data)
+int store_event_each(struct store *store, int64_t not_before, int64_t *before, const char *id,
+                     uint32_t limit, store_event_fn *row, void *data, bool *ret_has_more)
 {
+	struct walk walk = { not_before, before, limit, false, row, data };
 	DB_AUTO rows = NULL;
 	int result = db_ready(store);
-	int code;
 
 	if (result == 0) {
 		result = db_prepare(store, id[0] != '\0' ? DB_EVENT_EACH_OF : DB_EVENT_EACH, &rows);
 	}
-	if (result != 0) {
-		return result;
+	if (result == 0) {
+		result = db_result(store->db, sqlite3_bind_int64(rows, 1, *before));
 	}
-	code = sqlite3_bind_int64(rows, 1, not_before);
-	if (code == SQLITE_OK) {
-		code = sqlite3_bind_int64(rows, 2, before > 0 ? before : INT64_MAX);
+	if (result == 0 && id[0] != '\0') {
+		result = db_result(store->db, db_bind_text(rows, 2, id));
 	}
-	if (code == SQLITE_OK) {
-		code = sqlite3_bind_int64(rows, 3, limit > 0 ? (int64_t)limit : -1);
+	if (result == 0) {
+		result = walk_rows(store, rows, &walk);
 	}
-	if (code == SQLITE_OK && id[0] != '\0') {
-		code = db_bind_text(rows, 4, id);
-	}
-	return code != SQLITE_OK ? db_result(store->db, code) : walk(store, rows, row, data);
+	*ret_has_more = walk.has_more;
+	return result;
 }

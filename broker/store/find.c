@@ -11,6 +11,10 @@
 #include "sparekey.h"
 #include "store/db.h"
 
+/* They are looked at one by one, in one turn of the loop. More than a few wait only where nothing
+ * can be written, or for the seconds their end takes. */
+#define COUNTED_EXPIRED 2000u
+
 static int count_one(void *data, const struct store_password *password)
 {
 	(void)password;
@@ -37,7 +41,7 @@ int store_password_count(struct store *store, int64_t now, uint32_t *ret_count)
 {
 	int64_t all = 0;
 	int64_t expired = 0;
-	int result = store_password_each_expired(store, now, count_one, &expired);
+	int result = store_password_each_expired(store, now, COUNTED_EXPIRED, count_one, &expired);
 
 	if (result == 0) {
 		result = count_all(store, &all);

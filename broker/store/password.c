@@ -36,6 +36,10 @@ enum column {
 	COLUMN_VERSION,
 };
 
+/* Rows a part of a walk looks at: whole ones, and ids alone. A millisecond or two. */
+#define LOOKS_BY_ID 500u
+#define LOOKS_BY_NUMBER 2000u
+
 static bool load_id(sqlite3_stmt *row, char ret_id[static 24])
 {
 	char id[24];
@@ -187,18 +191,43 @@ int store_password_get(struct store *store, const char *id, struct store_passwor
 /* One walk over rows of any of the statements that give whole records. */
 struct walk {
 	int64_t now;
-	uint32_t left; /* 0: no bound */
-	bool ended;    /* the bound was reached */
-	bool live;     /* which ones: live, or expired */
-	bool named;    /* which ones: by id (false: by number) */
+	uint32_t left;  /* to be handed out; 0: no bound */
+	uint32_t looks; /* rows that may still be looked at; 0: no bound */
+	bool has_more;  /* a bound was reached */
+	bool live;      /* which ones: live, or expired */
+	bool named;     /* which ones: by id (false: by number) */
+	char *place;    /* behind the last row looked at; NULL: nobody asks */
 	store_password_fn *row;
 	void *data;
 };
 
+static bool is_named(const struct store_password *password)
+{
+	return password->id[0] != '_';
+}
+
 static bool wanted(const struct walk *walk, const struct store_password *password)
 {
 	return password_live(password, walk->now) == walk->live &&
-	       (password->id[0] != '_') == walk->named;
+	       is_named(password) == walk->named;
+}
+
+/* Notes that a row is done with; whether the walk ends here. By id it can only go on behind a row
+ * that has one. */
+static bool is_enough(struct walk *walk, const struct store_password *password, bool handed_out)
+{
+	bool looked_enough = walk->looks > 0 && --walk->looks == 0;
+	bool handed_enough = handed_out && walk->left > 0 && --walk->left == 0;
+
+	if (walk->named && !is_named(password)) {
+		walk->looks += looked_enough ? 1 : 0;
+		return false;
+	}
+	if (walk->place != NULL) {
+		memcpy(walk->place, password->id, sizeof(password->id));
+	}
+	walk->has_more = looked_enough || handed_enough;
+	return walk->has_more;
 }
 
 /* Hands out the rows of a statement whose values are bound. */
@@ -209,69 +238,109 @@ static int walk_rows(struct store *store, sqlite3_stmt *rows, struct walk *walk)
 
 	while (result == 1) {
 		password_load(rows, &password);
-		if (wanted(walk, &password)) {
+		bool is_wanted = wanted(walk, &password);
+
+		if (is_wanted) {
 			store->walks++;
 			result = walk->row(walk->data, &password);
 			store->walks--;
 			if (result != 0) {
 				return result;
 			}
-			if (walk->left > 0 && --walk->left == 0) {
-				walk->ended = true;
-				return 0;
-			}
+		}
+		if (is_enough(walk, &password, is_wanted)) {
+			return 0;
 		}
 		result = db_step(store, rows);
 	}
 	return result;
 }
 
-static int walk_named(struct store *store, const char *after, struct walk *walk)
+static int walk_named(struct store *store, struct walk *walk)
 {
+	char after[24];
 	DB_AUTO rows = NULL;
 	int result = db_prepare(store, DB_PASSWORD_EACH, &rows);
 
+	memcpy(after, walk->place, sizeof(after));
 	if (result == 0) {
 		result = db_result(store->db, db_bind_text(rows, 1, after));
 	}
 	walk->named = true;
+	walk->looks = LOOKS_BY_ID;
 	return result != 0 ? result : walk_rows(store, rows, walk);
 }
 
+/* Those whose id is sound are passed by without a look at the rest of them. */
+static int hand_out_misnamed(struct store *store, sqlite3_stmt *row, struct walk *walk)
+{
+	struct store_password password;
+	char named[24];
+	int result = 0;
+
+	if (load_id(row, named)) {
+		return 0;
+	}
+	password_load(row, &password);
+	store->walks++;
+	result = walk->row(walk->data, &password);
+	store->walks--;
+	walk->has_more = result == 0 && walk->left > 0 && --walk->left == 0;
+	return result;
+}
+
+/* All rows by number: which of them have no sound id no index can be trusted to say. */
 static int walk_misnamed(struct store *store, int64_t after, struct walk *walk)
 {
 	DB_AUTO rows = NULL;
-	int result = db_prepare(store, DB_PASSWORD_EACH_MISNAMED, &rows);
+	int result = db_prepare(store, DB_PASSWORD_EACH_NUMBER, &rows);
 
 	if (result == 0) {
 		result = db_result(store->db, sqlite3_bind_int64(rows, 1, after));
 	}
-	walk->named = false;
-	return result != 0 ? result : walk_rows(store, rows, walk);
-}
-
-int store_password_each(struct store *store, const char *after, uint32_t limit, int64_t now,
-                        store_password_fn *row, void *data)
-{
-	struct walk walk = { .now = now, .left = limit, .live = true, .row = row, .data = data };
-	int64_t number = INT64_MIN;
-	bool behind_named = read_number_name(after, &number);
-	int result = db_ready(store);
-
-	if (result == 0 && !behind_named) {
-		number = INT64_MIN;
-		result = walk_named(store, after, &walk);
+	if (result == 0) {
+		result = db_step(store, rows);
 	}
-	if (result == 0 && !walk.ended) {
-		result = walk_misnamed(store, number, &walk);
+	for (walk->looks = LOOKS_BY_NUMBER; result == 1; result = db_step(store, rows)) {
+		result = hand_out_misnamed(store, rows, walk);
+		if (result != 0) {
+			return result;
+		}
+		(void)snprintf(walk->place, 24, "_%" PRId64,
+		               (int64_t)sqlite3_column_int64(rows, 0));
+		walk->has_more = --walk->looks == 0 || walk->has_more;
+		if (walk->has_more) {
+			return 0;
+		}
 	}
 	return result;
 }
 
-int store_password_each_expired(struct store *store, int64_t now, store_password_fn *row,
-                                void *data)
+int store_password_each(struct store *store, char place[static 24], uint32_t limit, int64_t now,
+                        store_password_fn *row, void *data, bool *ret_has_more)
 {
-	struct walk walk = { .now = now, .named = true, .row = row, .data = data };
+	struct walk walk = {
+		.now = now, .left = limit, .live = true, .place = place, .row = row, .data = data
+	};
+	int64_t number = INT64_MIN;
+	bool behind_named = read_number_name(place, &number);
+	int result = db_ready(store);
+
+	if (result == 0 && !behind_named) {
+		number = INT64_MIN;
+		result = walk_named(store, &walk);
+	}
+	if (result == 0 && !walk.has_more) {
+		result = walk_misnamed(store, number, &walk);
+	}
+	*ret_has_more = walk.has_more;
+	return result;
+}
+
+int store_password_each_expired(struct store *store, int64_t now, uint32_t limit,
+                                store_password_fn *row, void *data)
+{
+	struct walk walk = { .now = now, .left = limit, .named = true, .row = row, .data = data };
 	DB_AUTO rows = NULL;
 	int result = db_ready(store);
 

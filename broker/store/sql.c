@@ -3,21 +3,17 @@
  * The text of every statement the store keeps. Pure data, no owner, any thread.
  *
  * Liveness is not decided here: a damaged row is live whatever its columns say, and what is damaged
- * is decided where the row is read (password.c). Sums are held below 2^63 by CASE, since SQLite
- * would turn an overflow into a REAL, which a STRICT table refuses. One password is read by its row
- * number, or SQLite would take the id from the index, which a hostile file may have say what it
- * likes. Refused: text put together at
- * run time; a partial index over bad ids, which a hostile edit would not maintain.
+ * is decided where the row is read (password.c). Nor is how far a walk goes in one turn of the
+ * loop. Sums are held below 2^63 by CASE, since SQLite would turn an overflow into a REAL, which a
+ * STRICT table refuses. One password is read by its row number, or SQLite would take the id from
+ * the index, which a hostile file may have say what it likes. Refused: text put together at run
+ * time; a partial index over bad ids, which a hostile edit would not maintain.
  */
 #include "store/db.h"
 
 #define COLUMNS                                                                                    \
 	"number, id, label, account, scopes, hash, state, created_at, expires_at, last_used_at, "  \
 	"last_used_scope, last_used_from, use_count, version"
-#define SYMBOL "[0-9a-hjkmnp-tv-z]"
-#define WELL_NAMED                                                                                 \
-	"(typeof(id) = 'text' AND length(CAST(id AS BLOB)) = 5 AND id GLOB '" SYMBOL SYMBOL SYMBOL \
-		SYMBOL SYMBOL "')"
 #define MOST "9223372036854775807"
 #define ADD(column, more)                                                                          \
 	"CASE WHEN " column " > " MOST " - " more " THEN " MOST " ELSE " column " + " more " END"
@@ -43,10 +39,8 @@ static const char *const texts[DB_STATEMENTS] = {
 	[DB_PASSWORD_FIND] = "SELECT " COLUMNS " FROM password WHERE label_key = ?1"
 			     " AND (?2 IS NULL OR account = ?2) ORDER BY account, number",
 	[DB_PASSWORD_EACH] = "SELECT " COLUMNS " FROM password WHERE id > ?1 ORDER BY id",
-	[DB_PASSWORD_EACH_MISNAMED] = "SELECT " COLUMNS
-				      " FROM password WHERE number > ?1 AND number IN"
-				      " (SELECT number FROM password WHERE NOT " WELL_NAMED ")"
-				      " ORDER BY number",
+	[DB_PASSWORD_EACH_NUMBER] = "SELECT " COLUMNS
+				    " FROM password WHERE number > ?1 ORDER BY number",
 	[DB_PASSWORD_EACH_EXPIRED] = "SELECT " COLUMNS " FROM password"
 				     " WHERE expires_at > 0 AND expires_at <= ?1"
 				     " ORDER BY expires_at, number",
@@ -76,11 +70,10 @@ static const char *const texts[DB_STATEMENTS] = {
 		"INSERT INTO event (time, kind, password, label, scope, remote, account,"
 		" reason, count, mistyped_group)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-	[DB_EVENT_EACH] = "SELECT " EVENT_COLUMNS " FROM event WHERE time >= ?1 AND serial < ?2"
-			  " ORDER BY serial DESC LIMIT ?3",
-	[DB_EVENT_EACH_OF] = "SELECT " EVENT_COLUMNS
-			     " FROM event WHERE password = ?4 AND time >= ?1"
-			     " AND serial < ?2 ORDER BY serial DESC LIMIT ?3",
+	[DB_EVENT_EACH] = "SELECT " EVENT_COLUMNS " FROM event WHERE serial < ?1"
+			  " ORDER BY serial DESC",
+	[DB_EVENT_EACH_OF] = "SELECT " EVENT_COLUMNS " FROM event WHERE password = ?2"
+			     " AND serial < ?1 ORDER BY serial DESC",
 };
 
 const char *sql_text(enum db_statement which)

@@ -110,7 +110,8 @@ void store_rollback(struct store *store);
  * first. */
 int store_begin_revocation(struct store *store);
 
-/* Live passwords are those that are not expired at `now`; a damaged one is live. */
+/* Live passwords are those that are not expired at `now`; a damaged one is live. Of those that have
+ * expired and were not ended yet, thousands count as live. */
 int store_password_count(struct store *store, int64_t now, uint32_t *ret_count);
 /* SPAREKEY_UNKNOWN_OBJECT: no such id. Finds expired ones too. */
 int store_password_get(struct store *store, const char *id, struct store_password *ret_password);
@@ -119,12 +120,15 @@ int store_password_get(struct store *store, const char *id, struct store_passwor
  * it, none of them "". */
 int store_password_find(struct store *store, const char *label_key, const char *account,
                         int64_t now, char ret_id[static 24]);
-/* Live ones by id, those greater than `after` ("" for all), at most `limit` (0: no limit). */
-int store_password_each(struct store *store, const char *after, uint32_t limit, int64_t now,
-                        store_password_fn *row, void *data);
-/* Ones that have expired at `now`. */
-int store_password_each_expired(struct store *store, int64_t now, store_password_fn *row,
-                                void *data);
+/* A part of all live ones by id, at most `limit` (0: no limit), and not more than can be looked at
+ * in a few milliseconds: so it may hand out none and have more all the same. `place` is "" or an id
+ * at the start, and is moved on behind what was looked at; with the same `place` the next call goes
+ * on. */
+int store_password_each(struct store *store, char place[static 24], uint32_t limit, int64_t now,
+                        store_password_fn *row, void *data, bool *ret_has_more);
+/* Ones that have expired at `now`, at most `limit` (0: no limit). */
+int store_password_each_expired(struct store *store, int64_t now, uint32_t limit,
+                                store_password_fn *row, void *data);
 /* The next time one will expire, after `now`; 0: none. */
 int store_next_expiry(struct store *store, int64_t now, int64_t *ret_at);
 /* Uses of one by scope, in order of scope. */
@@ -145,9 +149,10 @@ int store_use_add(struct store *store, const struct store_use *use);
 /* `ret_serial` may be NULL. */
 int store_event_append(struct store *store, const struct store_event *event, int64_t *ret_serial);
 
-/* Newest first: time >= not_before, serial < before (0: no such bound), of password `id` ("" for
- * all), at most `limit`. */
-int store_event_each(struct store *store, int64_t not_before, int64_t before, const char *id,
-                     uint32_t limit, store_event_fn *row, void *data);
+/* A part of the journal, newest first: time >= not_before, serial < *before (INT64_MAX: all), of
+ * password `id` ("" for all), at most `limit` (0: no limit), and not more than can be looked at in
+ * a few milliseconds. `before` is moved on to the last one looked at. */
+int store_event_each(struct store *store, int64_t not_before, int64_t *before, const char *id,
+                     uint32_t limit, store_event_fn *row, void *data, bool *ret_has_more);
 
 #endif

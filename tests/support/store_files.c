@@ -176,3 +176,58 @@ void store_files_write(const char *path, const void *bytes, size_t size)
 	assert_int_equal(write(fd, bytes, size), size);
 	(void)close(fd);
 }
+
+/* How many may still be handed out to `row`. */
+struct limited {
+	uint32_t left;
+	store_password_fn *row;
+	store_event_fn *event;
+	void *data;
+};
+
+static int count_row(void *data, const struct store_password *password)
+{
+	struct limited *limited = data;
+
+	limited->left--;
+	return limited->row(limited->data, password);
+}
+
+static int count_event(void *data, const struct store_event *event)
+{
+	struct limited *limited = data;
+
+	limited->left--;
+	return limited->event(limited->data, event);
+}
+
+int store_files_each(struct store *store, const char *after, uint32_t limit, int64_t now,
+                     store_password_fn *row, void *data)
+{
+	struct limited limited = { limit > 0 ? limit : UINT32_MAX, row, NULL, data };
+	char place[24] = "";
+	bool has_more = true;
+	int result = 0;
+
+	(void)snprintf(place, sizeof(place), "%s", after);
+	while (result == 0 && has_more && limited.left > 0) {
+		result = store_password_each(store, place, limited.left, now, count_row, &limited,
+		                             &has_more);
+	}
+	return result;
+}
+
+int store_files_events(struct store *store, int64_t not_before, int64_t before, const char *id,
+                       uint32_t limit, store_event_fn *row, void *data)
+{
+	struct limited limited = { limit > 0 ? limit : UINT32_MAX, NULL, row, data };
+	int64_t place = before > 0 ? before : INT64_MAX;
+	bool has_more = true;
+	int result = 0;
+
+	while (result == 0 && has_more && limited.left > 0) {
+		result = store_event_each(store, not_before, &place, id, limited.left, count_event,
+		                          &limited, &has_more);
+	}
+	return result;
+}

@@ -30,6 +30,12 @@ struct store_password store_files_record(const char *id, const char *label);
 int store_files_insert(struct store *store, const char *id, const char *label);
 int store_files_delete(struct store *store, const char *id);
 
+/* A walk with all its parts; `before` 0: all. */
+int store_files_each(struct store *store, const char *after, uint32_t limit, int64_t now,
+                     store_password_fn *row, void *data);
+int store_files_events(struct store *store, int64_t not_before, int64_t before, const char *id,
+                       uint32_t limit, store_event_fn *row, void *data);
+
 /* Runs SQL on the file as any other program would. */
 void store_files_sql(const struct store_files *files, const char *sql);
 /* Runs SQL with the rules of the password table lifted, and puts the schema back as it was. */

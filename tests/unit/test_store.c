@@ -53,7 +53,7 @@ static void assert_each(struct store *store, const char *after, uint32_t limit, 
 {
 	struct ids ids = { .count = 0 };
 
-	assert_int_equal(store_password_each(store, after, limit, now, gather, &ids), 0);
+	assert_int_equal(store_files_each(store, after, limit, now, gather, &ids), 0);
 	assert_string_equal(ids.text, expected);
 }
 
@@ -253,10 +253,10 @@ static void walking_pages_by_id_and_leaves_out_the_expired(void **state)
 	assert_each(store, "", 2, 99, "00001 00002 ");
 	assert_each(store, "00002", 2, 99, "00003 00004 ");
 	assert_each(store, "00004", 2, 99, "");
-	assert_int_equal(store_password_each(store, "", 0, 0, gather, &ids), 77);
+	assert_int_equal(store_files_each(store, "", 0, 0, gather, &ids), 77);
 	assert_int_equal(ids.count, 2);
 	ids = (struct ids){ .count = 0 };
-	assert_int_equal(store_password_each_expired(store, 100, gather, &ids), 0);
+	assert_int_equal(store_password_each_expired(store, 100, 0, gather, &ids), 0);
 	assert_string_equal(ids.text, "00003 ");
 	assert_int_equal(store_password_count(store, 99, &count), 0);
 	assert_int_equal(count, 4);
@@ -415,8 +415,8 @@ static void assert_events(struct store *store, int64_t not_before, int64_t befor
 {
 	char text[256] = "";
 
-	assert_int_equal(store_event_each(store, not_before, before, id, limit, gather_event, text),
-	                 0);
+	assert_int_equal(
+		store_files_events(store, not_before, before, id, limit, gather_event, text), 0);
 	assert_string_equal(text, expected);
 }
 
@@ -495,8 +495,7 @@ static int write_from_walk(void *data, const struct store_password *password)
 	(void)password;
 	visits->count++;
 	assert_int_equal(store_begin(visits->store), -EINVAL);
-	assert_int_equal(store_password_each(visits->store, "", 0, 0, write_from_walk, data),
-	                 -EINVAL);
+	assert_int_equal(store_files_each(visits->store, "", 0, 0, write_from_walk, data), -EINVAL);
 	return 0;
 }
 
@@ -508,7 +507,7 @@ static void a_walk_is_not_disturbed_by_its_row_function(void **state)
 	assert_int_equal(store_files_insert(store, "00000", "A"), 0);
 	assert_int_equal(store_files_insert(store, "00001", "B"), 0);
 	assert_int_equal(store_files_insert(store, "00002", "C"), 0);
-	assert_int_equal(store_password_each(store, "", 0, 0, write_from_walk, &visits), 0);
+	assert_int_equal(store_files_each(store, "", 0, 0, write_from_walk, &visits), 0);
 	assert_int_equal(visits.count, 3);
 	store_free(store);
 }

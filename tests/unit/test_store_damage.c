@@ -93,7 +93,7 @@ static void assert_one_damaged(struct store *store, const struct damage *damage)
 	struct store_password password;
 	uint32_t count = 0;
 
-	assert_int_equal(store_password_each(store, "", 0, 5000, look, &seen), 0);
+	assert_int_equal(store_files_each(store, "", 0, 5000, look, &seen), 0);
 	if (seen.sound != 2 || seen.damaged != 1 || strcmp(seen.password.id, damage->name) != 0) {
 		fail_msg("%s: %u, %u, '%s'", damage->sql, seen.sound, seen.damaged,
 		         seen.password.id);
@@ -105,7 +105,7 @@ static void assert_one_damaged(struct store *store, const struct damage *damage)
 	assert_int_equal(store_password_get(store, "00001", &password), 0);
 	assert_int_equal(password.state, STORE_STATE_ACTIVE);
 	seen.damaged = 0;
-	assert_int_equal(store_password_each_expired(store, 5000, look, &seen), 0);
+	assert_int_equal(store_password_each_expired(store, 5000, 0, look, &seen), 0);
 	assert_int_equal(seen.damaged, 0);
 }
 
@@ -235,7 +235,7 @@ static void paging_by_one_meets_every_row_once(void **state)
 		char id[24];
 
 		memcpy(id, after, sizeof(id));
-		assert_int_equal(store_password_each(store, after, 1, 0, keep_last, id), 0);
+		assert_int_equal(store_files_each(store, after, 1, 0, keep_last, id), 0);
 		assert_string_equal(id, expected[i]);
 		memcpy(after, id, sizeof(id));
 	}
@@ -255,7 +255,7 @@ static void a_row_with_any_letter_in_its_id_is_met_once(void **state)
 		" INSERT INTO password SELECT c, '0000' || char(c), 'A', 'a', '', '', 'x', 1,"
 		" 0, 0, 0, '', '', 0, 1 FROM n");
 	store = store_files_open(*state);
-	assert_int_equal(store_password_each(store, "", 0, 0, look, &seen), 0);
+	assert_int_equal(store_files_each(store, "", 0, 0, look, &seen), 0);
 	assert_int_equal(seen.sound, 32);
 	assert_int_equal(seen.damaged, 300 - 32);
 	store_free(store);
@@ -312,7 +312,7 @@ static void a_damaged_journal_line_is_left_empty_where_it_is_damaged(void **stat
 	store_files_sql(*state, "UPDATE event SET label = printf('%.*c', 9999, 'x'), count = -1,"
 	                        " remote = 'a' || char(10)");
 	store = store_files_open(*state);
-	assert_int_equal(store_event_each(store, 0, 0, "", 1, look_at_event, &event), 0);
+	assert_int_equal(store_files_events(store, 0, 0, "", 1, look_at_event, &event), 0);
 	assert_string_equal(event.kind, "created");
 	assert_string_equal(event.label, "");
 	assert_string_equal(event.remote, "");
@@ -339,7 +339,7 @@ static void any_spoilt_byte_gives_rows_or_a_clear_error(void **state)
 		sound[at] ^= 0x55;
 		store_files_write(files->path, sound, size);
 		assert_int_equal(store_new(files->directory, &store), 0);
-		result = store_password_each(store, "", 0, 0, look, &seen);
+		result = store_files_each(store, "", 0, 0, look, &seen);
 		if (result != 0 && result != -EUCLEAN && result != -EPERM) {
 			fail_msg("byte %zu: %d", at, result);
 		}

@@ -102,7 +102,7 @@ static bool is_clear(int result)
 static void read_ids(struct store *store, char *ret_text)
 {
 	ret_text[0] = '\0';
-	assert_int_equal(store_password_each(store, "", 0, 0, look, ret_text), 0);
+	assert_int_equal(store_files_each(store, "", 0, 0, look, ret_text), 0);
 }
 
 /* Where everything works again after one fault, what is told is also what is there. */
@@ -277,12 +277,13 @@ static int read_everything(struct store *store)
 	result = result != 0 ? result : store_password_count(store, 0, &count);
 	result = result != 0 ? result : store_next_expiry(store, 0, &at);
 	result = result != 0 ? result : store_password_find(store, "b", NULL, 0, id);
-	result = result != 0 ? result : store_password_each(store, "", 0, 0, look, ids);
-	result = result != 0 ? result : store_password_each_expired(store, 9, look, ids);
+	result = result != 0 ? result : store_files_each(store, "", 0, 0, look, ids);
+	result = result != 0 ? result : store_password_each_expired(store, 9, 0, look, ids);
 	result = result != 0 ? result : store_use_each(store, "00002", look_at_use, &seen);
-	result = result != 0 ? result : store_event_each(store, 0, 0, "", 9, look_at_event, &seen);
 	result = result != 0 ? result
-	                     : store_event_each(store, 0, 0, "00001", 9, look_at_event, &seen);
+	                     : store_files_events(store, 0, 0, "", 9, look_at_event, &seen);
+	result = result != 0 ? result
+	                     : store_files_events(store, 0, 0, "00001", 9, look_at_event, &seen);
 	/* What says that it has succeeded has read all there is. */
 	if (result == 0) {
 		assert_string_equal(ids, "2*3");

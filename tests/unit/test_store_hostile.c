@@ -402,12 +402,12 @@ static void read_all(struct store *store, struct use *use)
 	int64_t at = 0;
 	char id[24];
 
-	assert_clear(use, "each", store_password_each(store, "", 0, 0, look, use));
+	assert_clear(use, "each", store_files_each(store, "", 0, 0, look, use));
 	assert_clear(use, "count", store_password_count(store, 0, &count));
 	assert_clear(use, "find", store_password_find(store, "l7", NULL, 0, id));
 	assert_clear(use, "next", store_next_expiry(store, 0, &at));
 	use->rows = 0;
-	assert_clear(use, "events", store_event_each(store, 0, 0, "", 1000, look_at_event, use));
+	assert_clear(use, "events", store_files_events(store, 0, 0, "", 1000, look_at_event, use));
 	for (unsigned int i = 0; i < ROWS; i += 17) {
 		(void)snprintf(id, sizeof(id), "%05u", i);
 		int result = store_password_get(store, id, &password);

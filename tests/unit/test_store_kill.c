@@ -123,7 +123,7 @@ static unsigned int assert_one_of(struct store *store, unsigned int number)
 	char text[64] = "";
 	char id[24];
 
-	assert_int_equal(store_password_each(store, "", 0, 0, keep, text), 0);
+	assert_int_equal(store_files_each(store, "", 0, 0, keep, text), 0);
 	name(id, number);
 	assert_int_equal(strlen(text), 6);
 	if (strncmp(text, id, 5) == 0) {

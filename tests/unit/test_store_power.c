@@ -215,7 +215,7 @@ static bool holds(struct store *store, const struct model *model)
 {
 	struct seen seen = { model, 0, true };
 	unsigned int wanted = 0;
-	int result = store_password_each(store, "", 0, 0, compare_row, &seen);
+	int result = store_files_each(store, "", 0, 0, compare_row, &seen);
 
 	for (unsigned int i = 0; i < IDS; i++) {
 		wanted += model->there[i] ? 1 : 0;
