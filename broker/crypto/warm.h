@@ -14,6 +14,8 @@
  * nothing a password could be tested against without the key.
  */
 #define WARM_ENTRIES 512u
+#define WARM_RECALL_MS                                                                             \
+	UINT64_C(2592000000) /* 30 days: how long a text is recalled once its entry has ended */
 
 struct warm;
 
@@ -31,6 +33,9 @@ struct warm_key {
 /* Whether exactly this was verified before and is remembered at `now_ms`. Constant-time in what it
  * compares. */
 bool warm_knows(struct warm *warm, const struct warm_key *key, uint64_t now_ms);
+/* Whether this text was remembered for that id once, whatever its record has become since. It
+ * proves nothing about now: it only tells one who comes back from one who guesses. */
+bool warm_recalls(struct warm *warm, const struct warm_key *key, uint64_t now_ms);
 void warm_remember(struct warm *warm, const struct warm_key *key, uint64_t until_ms);
 void warm_forget(struct warm *warm, const char *id);
 

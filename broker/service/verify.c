@@ -179,6 +179,20 @@ static void remember(struct service *service, struct request *request)
 	}
 }
 
+/* From a source that may not guess now. Behind a server that tells no address the owner has the
+ * same one as who guesses: a text that was right before is no guess, and is checked all the same.
+ * It is forgotten if it is right no more. */
+static int check_in_delay(struct service *service, struct request *request)
+{
+	struct warm_key key = warm_key_of(request);
+
+	if (service->warm != NULL && warm_recalls(service->warm, &key, service_now_ms(service))) {
+		return service_hash(service, request, true);
+	}
+	refuse(service, request, "rate-limited");
+	return SPAREKEY_RATE_LIMITED;
+}
+
 /* A guess at a password that exists: admitted, refused unchecked, or told to wait for others of its
  * source. */
 static int charge(struct service *service, struct request *request)
@@ -201,8 +215,7 @@ static int charge(struct service *service, struct request *request)
 	case PENALTY_REFUSED:
 		break;
 	}
-	refuse(service, request, "rate-limited");
-	return SPAREKEY_RATE_LIMITED;
+	return check_in_delay(service, request);
 }
 
 static int begin(struct service *service, struct request *request)
@@ -267,6 +280,9 @@ static int after_hash(struct service *service, struct request *request)
 		return result;
 	}
 	request->is_wrong = request->hashed != 0;
+	if (request->is_wrong && request->charged[0] == '\0' && service->warm != NULL) {
+		warm_forget(service->warm, id); /* it came in as one that was right before */
+	}
 	if (request->hashed != 0 || request->password.state == STORE_STATE_DAMAGED) {
 		return refuse(service, request, request->hashed != 0 ? "wrong" : "unknown");
 	}

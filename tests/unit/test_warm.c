@@ -150,6 +150,41 @@ static void test_forget(void **state)
 	assert_false(warm_knows(fixture->warm, &fixture->key, 0));
 }
 
+/* Behind its end, and whatever has become of the row: for 30 days. */
+static void test_recalls_what_it_knew(void **state)
+{
+	struct fixture *fixture = *state;
+	struct warm_key changed = fixture->key;
+
+	changed.hash = HASH "x";
+	changed.version = 8;
+	assert_false(warm_recalls(fixture->warm, &fixture->key, 0));
+	warm_remember(fixture->warm, &fixture->key, 1000);
+	assert_true(warm_recalls(fixture->warm, &fixture->key, 0));
+	assert_true(warm_recalls(fixture->warm, &changed, 999));
+	assert_false(warm_knows(fixture->warm, &fixture->key, 1000));
+	assert_true(warm_recalls(fixture->warm, &changed, 1000));
+	assert_true(warm_recalls(fixture->warm, &changed, 1000 + WARM_RECALL_MS - 1));
+	assert_false(warm_recalls(fixture->warm, &changed, 1000 + WARM_RECALL_MS));
+	assert_false(warm_recalls(fixture->warm, &changed, 0)); /* and is gone for good */
+}
+
+static void test_recalls_nothing_else(void **state)
+{
+	struct fixture *fixture = *state;
+	struct warm_key other = fixture->key;
+
+	warm_remember(fixture->warm, &fixture->key, 1000);
+	other.id = "01235";
+	assert_false(warm_recalls(fixture->warm, &other, 0));
+	assert_int_equal(secret_set(fixture->text, "01234-56789-abcde-fghjk-mnpn3", 29), 0);
+	assert_false(warm_recalls(fixture->warm, &fixture->key, 0));
+	assert_int_equal(secret_set(fixture->text, TEXT, sizeof TEXT - 1), 0);
+	assert_true(warm_recalls(fixture->warm, &fixture->key, 0));
+	warm_forget(fixture->warm, "01234");
+	assert_false(warm_recalls(fixture->warm, &fixture->key, 0));
+}
+
 static void test_bad_ids_are_not_remembered(void **state)
 {
 	static const char *const ids[] = { "", "0123", "012345", "0123456789abcdefghjkmnpq" };
@@ -232,6 +267,8 @@ int main(void)
 		TEST(test_parts_are_framed),
 		TEST(test_one_entry_an_id),
 		TEST(test_forget),
+		TEST(test_recalls_what_it_knew),
+		TEST(test_recalls_nothing_else),
 		TEST(test_bad_ids_are_not_remembered),
 		TEST(test_the_oldest_gives_way),
 		TEST(test_processes_have_their_own_key),
