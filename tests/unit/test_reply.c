@@ -75,9 +75,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static struct link nobody; /* sending is ours here */
+
 static void test_one_is_sent(void **state)
 {
-	error_reply(NULL, *state, SPAREKEY_INVALID_LABEL, "too long");
+	error_reply(&nobody, *state, SPAREKEY_INVALID_LABEL, "too long");
 	assert_int_equal(wire.sent, 1);
 	assert_string_equal(wire.name, NAME_ERROR_PREFIX "InvalidLabel");
 	assert_string_equal(wire.text, "too long");
@@ -86,11 +88,11 @@ static void test_one_is_sent(void **state)
 static void test_one_failure_loses_none(void **state)
 {
 	wire.failures = 1;
-	error_reply(NULL, *state, -ENOMEM, "");
+	error_reply(&nobody, *state, -ENOMEM, "");
 	assert_int_equal(wire.sent, 1);
 	wire.failures = 1;
 	wire.fails_to_make = true;
-	error_reply(NULL, *state, -ENOMEM, "");
+	error_reply(&nobody, *state, -ENOMEM, "");
 	assert_int_equal(wire.sent, 2);
 	assert_string_equal(wire.name, "org.freedesktop.DBus.Error.Failed");
 	assert_string_not_equal(wire.text, "");
@@ -98,7 +100,7 @@ static void test_one_failure_loses_none(void **state)
 
 static void test_text_that_libdbus_would_not_take(void **state)
 {
-	error_reply(NULL, *state, SPAREKEY_INVALID_ARGS, "cut in a \xc3");
+	error_reply(&nobody, *state, SPAREKEY_INVALID_ARGS, "cut in a \xc3");
 	assert_int_equal(wire.sent, 1);
 	assert_true(dbus_validate_utf8(wire.text, NULL));
 }
@@ -106,7 +108,7 @@ static void test_text_that_libdbus_would_not_take(void **state)
 static void test_none_is_wanted(void **state)
 {
 	dbus_message_set_no_reply(*state, TRUE);
-	error_reply(NULL, *state, SPAREKEY_INVALID_ARGS, "");
+	error_reply(&nobody, *state, SPAREKEY_INVALID_ARGS, "");
 	assert_int_equal(wire.sent, 0);
 }
 
