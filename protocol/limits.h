@@ -7,9 +7,10 @@
  * final NUL.
  */
 
-#define LIMIT_SECRET_BYTES 1024u   /* a secret as it is given, one final newline not counted */
-#define LIMIT_SECRET_WAIT_MS 5000u /* from a descriptor's arrival to its end of file */
-#define LIMIT_LABEL_BYTES 255u     /* after trimming and NFC */
+#define LIMIT_SECRET_BYTES 1024u       /* a secret as it is given, one final newline not counted */
+#define LIMIT_MAIN_PASSWORD_POINTS 12u /* code points of a main password, at the least */
+#define LIMIT_SECRET_WAIT_MS 5000u     /* from a descriptor's arrival to its end of file */
+#define LIMIT_LABEL_BYTES 255u         /* after trimming and NFC */
 #define LIMIT_LABEL_GIVEN_BYTES                                                                    \
 	4096u /* as given: more has more characters than a label and all its blanks may have */
 #define LIMIT_LABEL_KEY_BYTES 1023u /* a label after case folding */

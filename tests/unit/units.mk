@@ -6,6 +6,7 @@ unit_secret := protocol/secret.c
 UNIT_LDFLAGS_secret := -Wl,--wrap=calloc,--wrap=sodium_malloc,--wrap=preadv2
 unit_password := protocol/password.c protocol/secret.c
 unit_label := protocol/label.c
+unit_main_password := protocol/main_password.c protocol/secret.c tests/support/own_stack.c
 unit_scope := protocol/scope.c
 unit_error := protocol/error.c
 unit_codec := protocol/codec.c protocol/label.c protocol/scope.c
