@@ -94,7 +94,7 @@ static bool take_base64(struct cursor *cursor, uint8_t *ret_bytes, size_t size)
 	return bits == 0;
 }
 
-static bool is_within(const struct phc_cost *cost, const struct phc_cost *most)
+bool phc_cost_within(const struct phc_cost *cost, const struct phc_cost *most)
 {
 	return cost->memory_kib >= PHC_MEMORY_KIB_MIN && cost->memory_kib <= most->memory_kib &&
 	       cost->passes >= 1 && cost->passes <= most->passes && cost->lanes >= 1 &&
@@ -105,7 +105,7 @@ bool phc_cost_valid(const struct phc_cost *cost)
 {
 	static const struct phc_cost most = { PHC_MEMORY_KIB_MAX, PHC_PASSES_MAX, PHC_LANES_MAX };
 
-	return is_within(cost, &most);
+	return phc_cost_within(cost, &most);
 }
 
 int phc_parse(const char *text, size_t length, const struct phc_cost *most, struct phc *ret_phc)
@@ -124,7 +124,7 @@ int phc_parse(const char *text, size_t length, const struct phc_cost *most, stru
 	    cursor.left > 0) {
 		return -EINVAL;
 	}
-	if (!phc_cost_valid(&phc.cost) || !is_within(&phc.cost, most)) {
+	if (!phc_cost_valid(&phc.cost) || !phc_cost_within(&phc.cost, most)) {
 		return -ERANGE;
 	}
 	*ret_phc = phc;

@@ -36,6 +36,8 @@ struct phc {
 
 /* Whether each part of a cost is within these bounds. */
 bool phc_cost_valid(const struct phc_cost *cost);
+/* Whether each part is at most that of `most`, and at least the minimum above. */
+bool phc_cost_within(const struct phc_cost *cost, const struct phc_cost *most);
 
 /* Reads `length` bytes, whose cost must be at most `most` in each part (and at least the minimum
  * above). Returns 0, or -EINVAL (not such a string) or -ERANGE (out of bounds); then nothing is
