@@ -22,11 +22,6 @@
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
-struct symbols {
-	unsigned int count;
-	uint8_t values[PASSWORD_SYMBOLS];
-};
-
 struct sums {
 	uint8_t plain;    /* sum c_i */
 	uint8_t weighted; /* sum c_i alpha^i */
@@ -103,14 +98,13 @@ static size_t skip_length(const unsigned char *at, size_t left)
 	}
 }
 
-/* Whether the text is 25 symbols and blanks, nothing else. */
-static bool decode(const struct secret *typed, struct symbols *ret_symbols)
+bool password_symbols_read(const struct secret *typed, uint8_t *ret_values, unsigned int count)
 {
 	const unsigned char *bytes = secret_bytes(typed);
 	size_t length = secret_length(typed);
+	unsigned int found = 0;
 	size_t at = 0;
 
-	ret_symbols->count = 0;
 	while (at < length) {
 		size_t skip = skip_length(bytes + at, length - at);
 		int value;
@@ -120,13 +114,13 @@ static bool decode(const struct secret *typed, struct symbols *ret_symbols)
 			continue;
 		}
 		value = symbol_value(bytes[at]);
-		if (value < 0 || ret_symbols->count == PASSWORD_SYMBOLS) {
+		if (value < 0 || found == count) {
 			return false;
 		}
-		ret_symbols->values[ret_symbols->count++] = (uint8_t)value;
+		ret_values[found++] = (uint8_t)value;
 		at++;
 	}
-	return ret_symbols->count == PASSWORD_SYMBOLS;
+	return found == count;
 }
 
 /* Writes symbols as text, a hyphen between groups. */
@@ -153,7 +147,7 @@ static void write_id(const uint8_t *values, char ret_id[static PASSWORD_ID + 1])
 
 /* Puts one wrong symbol right and says in which group it was; 0 if no single place explains the
  * sums. */
-static unsigned int correct(struct symbols *symbols, struct sums sums)
+static unsigned int correct(uint8_t values[PASSWORD_SYMBOLS], struct sums sums)
 {
 	uint8_t weighted = sums.plain;
 
@@ -162,7 +156,7 @@ static unsigned int correct(struct symbols *symbols, struct sums sums)
 	}
 	for (unsigned int i = 0; i < PASSWORD_SYMBOLS; i++) {
 		if (weighted == sums.weighted) {
-			symbols->values[i] ^= sums.plain;
+			values[i] ^= sums.plain;
 			return i / PASSWORD_GROUP + 1;
 		}
 		weighted = times_alpha(weighted);
@@ -174,26 +168,26 @@ void password_read(const struct secret *typed, struct secret *ret_text,
                    struct password_reading *ret_reading)
 {
 	struct password_reading reading = { .form = PASSWORD_MALFORMED };
-	struct symbols symbols = { .count = 0 };
+	uint8_t values[PASSWORD_SYMBOLS];
 
-	if (decode(typed, &symbols)) {
-		struct sums sums = sum_symbols(symbols.values, PASSWORD_SYMBOLS);
+	if (password_symbols_read(typed, values, PASSWORD_SYMBOLS)) {
+		struct sums sums = sum_symbols(values, PASSWORD_SYMBOLS);
 
 		if (sums.plain == 0 && sums.weighted == 0) {
 			reading.form = PASSWORD_WELL_FORMED;
-			encode(symbols.values, ret_text);
+			encode(values, ret_text);
 		} else {
 			reading.form = PASSWORD_MISTYPED;
-			reading.group = correct(&symbols, sums);
+			reading.group = correct(values, sums);
 		}
 		if (reading.form == PASSWORD_WELL_FORMED || reading.group > 0) {
-			write_id(symbols.values, reading.id);
+			write_id(values, reading.id);
 		}
 	}
 	if (reading.form != PASSWORD_WELL_FORMED) {
 		secret_clear(ret_text);
 	}
-	explicit_bzero(&symbols, sizeof symbols);
+	explicit_bzero(values, sizeof values);
 	*ret_reading = reading;
 }
 

@@ -39,6 +39,10 @@ struct password_reading {
 void password_read(const struct secret *typed, struct secret *ret_text,
                    struct password_reading *ret_reading);
 
+/* Reads `count` symbols as forgivingly, and nothing else, into `ret_values` (0 to 31 each). False:
+ * no such text; what stands in `ret_values` then is a part of it, to be wiped as well. */
+bool password_symbols_read(const struct secret *typed, uint8_t *ret_values, unsigned int count);
+
 /* Builds the canonical text of 23 symbol values (0 to 31 each), check included. `symbols` may lie
  * in `ret_text`'s own buffer. */
 void password_compose(const uint8_t symbols[PASSWORD_RANDOM], struct secret *ret_text);

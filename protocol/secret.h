@@ -11,7 +11,7 @@
  * canaries and no-access pages around it), wiped when freed. A pool keeps a few of them mapped,
  * since guarding afresh costs five system calls and three page faults each time. Not for several
  * threads at once: a worker may read a secret that the loop has lent to its job, it never frees
- * one.
+ * one but those of its own without a pool.
  */
 #define SECRET_CAPACITY                                                                            \
 	1026u /* LIMIT_SECRET_BYTES, a newline, and one byte that shows it is too long */

@@ -40,6 +40,9 @@ unit_totp := broker/crypto/totp.c protocol/secret.c tests/support/own_stack.c
 UNIT_LDFLAGS_totp := -Wl,--wrap=oath_init,--wrap=oath_totp_generate,--wrap=getpwuid
 unit_seal := broker/crypto/seal.c broker/crypto/argon2id.c broker/crypto/phc.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_seal := -Wl,--wrap=argon2id_hash,--wrap=getrandom
+unit_recovery := broker/crypto/recovery.c broker/crypto/argon2id.c broker/crypto/phc.c broker/crypto/random.c \
+	protocol/password.c protocol/secret.c
+UNIT_LDFLAGS_recovery := -Wl,--wrap=argon2id_hash,--wrap=random_symbols,--wrap=random_bytes,--wrap=sodium_malloc
 unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 
