@@ -78,16 +78,28 @@ $(BUILD)/gen/introspect_xml.c: $(XML) dbus/embed.awk $(BUILD)/gen/introspect_xml
 	@mkdir -p $(@D)
 	awk -f dbus/embed.awk $(XML) > $@
 
-$(BUILD)/obj/gen/introspect_xml.o: $(BUILD)/gen/introspect_xml.c $(BUILD)/configuration
+# The words of a passphrase.
+$(BUILD)/gen/wordlist.h: Makefile
+	@mkdir -p $(@D)
+	@echo 'enum { WORDLIST_WORDS = 7776, WORDLIST_LETTERS = 9 };' > $@
+	@echo 'extern const char wordlist[WORDLIST_WORDS][WORDLIST_LETTERS + 1];' >> $@
+
+$(BUILD)/gen/wordlist.c: data/eff-long.txt data/words.awk $(BUILD)/gen/wordlist.h
+	@mkdir -p $(@D)
+	LC_ALL=C awk -f data/words.awk data/eff-long.txt > $@
+
+GENERATED_C := introspect_xml wordlist
+$(GENERATED_C:%=$(BUILD)/obj/gen/%.o): $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/configuration
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(call objects,$(BROKER)): | $(BUILD)/gen/introspect_xml.h
+$(call objects,$(CLI) tests/unit/test_passphrase.c): | $(BUILD)/gen/wordlist.h
 
 $(BUILD)/sparekeyd: $(call objects,$(BROKER) $(PROTOCOL)) $(BUILD)/obj/gen/introspect_xml.o
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_BROKER))
 
-$(BUILD)/sparekey: $(call objects,$(CLI) $(CLIENT) $(PROTOCOL))
+$(BUILD)/sparekey: $(call objects,$(CLI) $(CLIENT) $(PROTOCOL)) $(BUILD)/obj/gen/wordlist.o
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_CLI))
 
 # The library. The tool holds the same objects in itself, so that it needs no path to find one.
@@ -319,7 +331,7 @@ clean:
 	rm -rf build
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(PROTOCOL) $(BROKER) $(CLIENT) $(CLI) $(TEST_SOURCES) $(BENCH_SOURCES)) \
-	$(BUILD)/obj/gen/introspect_xml.d
+	$(GENERATED_C:%=$(BUILD)/obj/gen/%.d)
 .PHONY: all units bench bench-programs check check-all check-long suites run-units run-integration run-checks run-valgrind \
 	valgrind asan tsan layers format tidy tidied analyze judged install uninstall \
 	clean

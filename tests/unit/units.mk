@@ -69,6 +69,8 @@ UNIT_LDFLAGS_store_power := $(UNIT_LDFLAGS_store_fault),--wrap=mkdir,--wrap=mkos
 
 # cli
 unit_when := cli/when.c
+unit_passphrase := cli/passphrase.c gen/wordlist.c client/secret.c protocol/secret.c tests/support/own_stack.c
+UNIT_LDFLAGS_passphrase := -Wl,--wrap=getrandom
 
 # broker/bus: the room, and what it stands on
 unit_reply := $(filter-out broker/main.c broker/broker.c broker/harden.c,$(BROKER)) $(PROTOCOL) gen/introspect_xml.c
