@@ -9,9 +9,6 @@
 /* Told of each thing found: one line naming file, line and what is allowed. */
 typedef void config_report(void *data, bool is_error, const char *line);
 
-/* The defaults (workers: min(2, cores)). */
-void settings_default(struct settings *ret_settings);
-
 /* Reads settings files: `only` alone if it is not NULL (then it must exist), else the user's
  * (`$XDG_CONFIG_HOME/sparekey/sparekey.conf`) and over it the administrator's
  * (SYSCONFDIR/sparekey/sparekey.conf), each if it exists. Every finding is reported; an unknown key

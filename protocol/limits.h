@@ -37,6 +37,8 @@
 #define LIMIT_UNREAD_MS 5000u        /* how long one may read nothing once all is used up */
 #define LIMIT_UNREAD_AT_MOST_MS 100u /* the same at three times as much */
 #define LIMIT_UNREAD_SIGNALS_MS 20u  /* the same of one to whom another signal is due */
+#define LIMIT_PROOFS 64u             /* callers who have proved to be the owner, at a time */
+#define LIMIT_ENROLMENT_MS 600000u   /* until the first code of a new authenticator */
 #define LIMIT_CALLS_PER_CALLER 64u   /* calls under way for one connection */
 #define LIMIT_CALLS 512u             /* calls under way in all */
 #define LIMIT_PEERS 64u              /* authenticated peer connections of one uid */

@@ -23,7 +23,7 @@
 #define DB_REFUSAL_BYTES 6144u
 
 #define DB_APPLICATION_ID 0x53704b79 /* "SpKy" */
-#define DB_VERSION 1
+#define DB_VERSION 2
 
 /* Statements are prepared at their first use and kept until the file is closed. */
 enum db_statement {
@@ -49,6 +49,16 @@ enum db_statement {
 	DB_EVENT_APPEND,
 	DB_EVENT_EACH,
 	DB_EVENT_EACH_OF,
+	DB_OWNER_GET,
+	DB_OWNER_PUT,
+	DB_OWNER_DELETE,
+	DB_CODE_EACH,
+	DB_CODE_INSERT,
+	DB_CODE_USE,
+	DB_CODE_DELETE,
+	DB_ERASE_EVENTS,
+	DB_ERASE_USES,
+	DB_ERASE_PASSWORDS,
 	DB_STATEMENTS,
 };
 
@@ -71,6 +81,7 @@ struct recent {
 /* The last of what this transaction has written, by which it is known again. */
 struct doubt {
 	struct store_password password; /* id "": none; state 0: deleted */
+	struct store_owner owner;       /* hash "": none */
 	int64_t serial;                 /* of an event; 0: none */
 };
 
@@ -199,6 +210,7 @@ void recent_keep(struct store *store, const char *id, const struct store_passwor
 void doubt_begin(struct store *store);
 void doubt_written(struct store *store, const struct store_password *password);
 void doubt_deleted(struct store *store, const char *id);
+void doubt_owner(struct store *store, const struct store_owner *owner);
 void doubt_event(struct store *store, int64_t serial);
 /* After a commit that failed with `result`: 0 if it is done and on the disk all the same, else
  * `result`. Opens the file anew. */

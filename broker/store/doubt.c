@@ -20,6 +20,7 @@
 void doubt_begin(struct store *store)
 {
 	store->doubt.password.id[0] = '\0';
+	store->doubt.owner.hash[0] = '\0';
 	store->doubt.serial = 0;
 }
 
@@ -35,6 +36,11 @@ void doubt_deleted(struct store *store, const char *id)
 	memcpy(store->doubt.password.id, id, length);
 	store->doubt.password.id[length] = '\0';
 	store->doubt.password.state = 0;
+}
+
+void doubt_owner(struct store *store, const struct store_owner *owner)
+{
+	store->doubt.owner = *owner;
 }
 
 void doubt_event(struct store *store, int64_t serial)
@@ -59,6 +65,17 @@ static bool has_password(struct store *store)
 	       found.expires_at == wanted->expires_at &&
 	       scope_set_equal(&found.scopes, &wanted->scopes) &&
 	       strcmp(found.label, wanted->label) == 0 && strcmp(found.hash, wanted->hash) == 0;
+}
+
+static bool has_owner(struct store *store)
+{
+	const struct store_owner *wanted = &store->doubt.owner;
+	struct store_owner found;
+
+	return wanted->hash[0] == '\0' ||
+	       (store_owner_get(store, &found) == 0 && strcmp(found.hash, wanted->hash) == 0 &&
+	        found.step == wanted->step && found.sealed_length == wanted->sealed_length &&
+	        memcmp(found.sealed, wanted->sealed, wanted->sealed_length) == 0);
 }
 
 static int note_serial(void *data, const struct store_event *event)
@@ -104,7 +121,7 @@ int doubt_settle(struct store *store, int result)
 		return result;
 	}
 	if ((store->doubt.password.id[0] == '\0' && store->doubt.serial == 0) ||
-	    !has_password(store) || !has_event(store)) {
+	    !has_password(store) || !has_owner(store) || !has_event(store)) {
 		return result;
 	}
 	return commit_again(store) == 0 ? 0 : result;

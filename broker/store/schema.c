@@ -40,6 +40,14 @@
 	"reason TEXT NOT NULL, count INTEGER NOT NULL, mistyped_group INTEGER NOT NULL) STRICT"
 #define EVENT_BY_PASSWORD "CREATE INDEX event_password ON event(password)"
 
+#define OWNER                                                                                      \
+	"CREATE TABLE owner("                                                                      \
+	"number INTEGER PRIMARY KEY, hash TEXT NOT NULL, sealed BLOB NOT NULL, "                   \
+	"step INTEGER NOT NULL) STRICT"
+#define RECOVERY_CODE                                                                              \
+	"CREATE TABLE recovery_code("                                                              \
+	"number INTEGER PRIMARY KEY, hash TEXT NOT NULL, used_at INTEGER NOT NULL) STRICT"
+
 #define TEXT_OF(value) #value
 #define NUMBER_OF(value) TEXT_OF(value)
 
@@ -47,6 +55,7 @@ static const char *const steps[DB_VERSION] = {
 	PASSWORD ";" PASSWORD_BY_ID ";" PASSWORD_BY_LABEL ";" PASSWORD_BY_EXPIRY ";" PASSWORD_USE
 		 ";" EVENT ";" EVENT_BY_PASSWORD ";"
 		 "PRAGMA application_id = " NUMBER_OF(DB_APPLICATION_ID) ";",
+	OWNER ";" RECOVERY_CODE ";",
 };
 
 /* What a file of this version holds. */
@@ -61,6 +70,8 @@ static const struct object {
 	{ "password_use", PASSWORD_USE },
 	{ "event", EVENT },
 	{ "event_password", EVENT_BY_PASSWORD },
+	{ "owner", OWNER },
+	{ "recovery_code", RECOVERY_CODE },
 };
 
 #define OBJECTS (sizeof(objects) / sizeof(objects[0]))
@@ -132,7 +143,8 @@ static int check_foreign(struct store *store)
 		"name"
 		" FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
 		" OR typeof(rootpage) <> 'integer' OR rootpage < 2"
-		" OR (type = 'index' AND tbl_name IN ('password', 'password_use', 'event')"
+		" OR (type = 'index' AND tbl_name IN"
+		" ('password', 'password_use', 'event', 'owner', 'recovery_code')"
 		" AND sql IS NOT NULL AND name NOT IN"
 		" ('password_id', 'password_label', 'password_expiry', 'event_password')) LIMIT 1",
 		-1, &rows, NULL);
@@ -151,8 +163,8 @@ static int check_foreign(struct store *store)
 /* 0: the row is the object as we make it. */
 static int compare_object(struct store *store, sqlite3_stmt *row, const struct object *object)
 {
-	const void *sql = sqlite3_column_blob(row, 0);
-	size_t length = (size_t)sqlite3_column_bytes(row, 0);
+	const void *sql = sqlite3_column_blob(row, 1);
+	size_t length = (size_t)sqlite3_column_bytes(row, 1);
 
 	if (sql == NULL || length != strlen(object->sql) || memcmp(sql, object->sql, length) != 0) {
 		return db_refuse(store, -EUCLEAN,
@@ -163,40 +175,48 @@ static int compare_object(struct store *store, sqlite3_stmt *row, const struct o
 	return 0;
 }
 
-static int check_object(struct store *store, sqlite3_stmt *row, const struct object *object)
+/* Compares a row if it is one of ours; the others are let be. */
+static int check_object(struct store *store, sqlite3_stmt *row, bool is_there[static OBJECTS])
 {
-	int code = db_bind_text(row, 1, object->name);
-	int result;
+	char name[32];
 
-	if (code == SQLITE_OK) {
-		code = sqlite3_step(row);
+	if (!row_text(row, 0, 1, sizeof(name) - 1, name)) {
+		return 0;
 	}
-	if (code == SQLITE_ROW) {
-		result = compare_object(store, row, object);
-	} else if (code == SQLITE_DONE) {
-		result = db_refuse(store, -EUCLEAN,
-		                   "%s: '%s' is missing in it; put back a backup, or move it away "
-		                   "to start anew",
-		                   store->path, object->name);
-	} else {
-		result = db_result(store->db, code);
+	for (size_t i = 0; i < OBJECTS; i++) {
+		if (strcmp(objects[i].name, name) == 0) {
+			is_there[i] = true;
+			return compare_object(store, row, &objects[i]);
+		}
 	}
-	db_reset(&row);
-	return result;
+	return 0;
 }
 
+/* All by one question, since each is a transaction with its locks. */
 static int check_objects(struct store *store)
 {
+	bool is_there[OBJECTS] = { false };
 	sqlite3_stmt *row = NULL;
-	int result = db_result(store->db,
-	                       sqlite3_prepare_v2(store->db,
-	                                          "SELECT sql FROM sqlite_schema WHERE name = ?1",
-	                                          -1, &row, NULL));
+	int code = sqlite3_prepare_v2(store->db, "SELECT name, sql FROM sqlite_schema", -1, &row,
+	                              NULL);
+	int result = 0;
 
-	for (size_t i = 0; i < OBJECTS && result == 0; i++) {
-		result = check_object(store, row, &objects[i]);
+	while (result == 0 && code == SQLITE_OK && (code = sqlite3_step(row)) == SQLITE_ROW) {
+		result = check_object(store, row, is_there);
+		code = SQLITE_OK;
+	}
+	if (result == 0 && code != SQLITE_DONE) {
+		result = db_result(store->db, code);
 	}
 	(void)sqlite3_finalize(row);
+	for (size_t i = 0; i < OBJECTS && result == 0; i++) {
+		if (!is_there[i]) {
+			result = db_refuse(store, -EUCLEAN,
+			                   "%s: '%s' is missing in it; put back a backup, or move "
+			                   "it away to start anew",
+			                   store->path, objects[i].name);
+		}
+	}
 	return result;
 }
 

@@ -74,6 +74,19 @@ static const char *const texts[DB_STATEMENTS] = {
 			  " ORDER BY serial DESC",
 	[DB_EVENT_EACH_OF] = "SELECT " EVENT_COLUMNS " FROM event WHERE password = ?2"
 			     " AND serial < ?1 ORDER BY serial DESC",
+	[DB_OWNER_GET] = "SELECT hash, sealed, step FROM owner WHERE number = 1",
+	[DB_OWNER_PUT] = "INSERT INTO owner (number, hash, sealed, step) VALUES (1, ?1, ?2, ?3)"
+			 " ON CONFLICT (number) DO UPDATE SET hash = excluded.hash,"
+			 " sealed = excluded.sealed, step = excluded.step",
+	[DB_OWNER_DELETE] = "DELETE FROM owner",
+	[DB_CODE_EACH] = "SELECT number, hash, used_at FROM recovery_code ORDER BY number LIMIT 10",
+	[DB_CODE_INSERT] = "INSERT INTO recovery_code (number, hash, used_at) VALUES (?1, ?2, 0)",
+	[DB_CODE_USE] = "UPDATE recovery_code SET used_at = ?2 WHERE number = ?1 AND used_at = 0",
+	[DB_CODE_DELETE] = "DELETE FROM recovery_code",
+	[DB_ERASE_EVENTS] = "DELETE FROM event WHERE serial IN"
+			    " (SELECT serial FROM event ORDER BY serial LIMIT ?1)",
+	[DB_ERASE_USES] = "DELETE FROM password_use",
+	[DB_ERASE_PASSWORDS] = "DELETE FROM password",
 };
 
 const char *sql_text(enum db_statement which)

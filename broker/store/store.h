@@ -52,6 +52,28 @@ struct store_password {
 	int64_t version; /* grows with every change but uses */
 };
 
+/* What the owner's proof is checked against. */
+#define STORE_SEALED_BYTES 128u
+#define STORE_CODES 10u
+
+struct store_owner {
+	char hash[STORE_HASH_BYTES + 1]; /* PHC string; the caller checks it by phc_parse */
+	uint8_t sealed[STORE_SEALED_BYTES];
+	size_t sealed_length; /* of the TOTP key, sealed; 0: no factor is enrolled */
+	int64_t step;         /* of TOTP, the last one used; 0: none */
+	bool is_damaged;      /* proves nothing */
+};
+
+/* The recovery codes of one set, in their order. */
+struct store_codes {
+	unsigned int count;
+	unsigned int left;
+	struct store_code {
+		char hash[STORE_HASH_BYTES + 1]; /* "": damaged, counts as used */
+		bool is_used;
+	} codes[STORE_CODES];
+};
+
 /* One line of the journal. Empty strings and 0 are left out. */
 struct store_event {
 	int64_t serial;
@@ -106,6 +128,9 @@ int store_begin(struct store *store);
  * rolled back. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
+/* Overwrites the old pages in SQLite's journal file with zeros. After a commit whose old content
+ * must not stay there; -EBUSY: another process holds the lock. */
+int store_scrub(struct store *store);
 /* As store_begin, store_commit for what takes access away: on a full disk the reserve file is freed
  * first. */
 int store_begin_revocation(struct store *store);
@@ -134,7 +159,22 @@ int store_next_expiry(struct store *store, int64_t now, int64_t *ret_at);
 /* Uses of one by scope, in order of scope. */
 int store_use_each(struct store *store, const char *id, store_use_fn *row, void *data);
 
+/* SPAREKEY_NOT_INITIALIZED: no main password has been set. */
+int store_owner_get(struct store *store, struct store_owner *ret_owner);
+/* None is not an error. */
+int store_codes_get(struct store *store, struct store_codes *ret_codes);
+
 /* The following only between begin and commit. */
+
+/* Sets, or replaces, all of it. */
+int store_owner_put(struct store *store, const struct store_owner *owner);
+/* Replaces the set by `count` unused ones (0: there are none any more). */
+int store_codes_put(struct store *store, const struct store_codes *codes);
+/* The code of that place in the set is used. SPAREKEY_AUTHENTICATION_FAILED: it was already. */
+int store_code_use(struct store *store, unsigned int place, int64_t at);
+/* Forgets everything: at most `most` lines of the journal at a time, and with the last of them main
+ * password, factor, recovery codes, and what passwords are left. */
+int store_owner_erase(struct store *store, unsigned int most, bool *ret_has_more);
 
 /* -EEXIST: the id is taken. The label key is made by label_fold; the caller has checked that it is
  * free. */

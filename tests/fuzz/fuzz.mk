@@ -2,7 +2,7 @@
 # Fuzz targets: tests/fuzz/NAME.c and the objects named for it. Each is linked with libFuzzer, to find new inputs, and with
 # replay.c, to run those of tests/fuzz/corpus/NAME once more in any build.
 fuzz_words := protocol/password.c protocol/secret.c protocol/scope.c cli/when.c
-fuzz_stored := broker/crypto/phc.c broker/config.c protocol/scope.c protocol/label.c
+fuzz_stored := broker/crypto/phc.c broker/config.c broker/service/settings.c protocol/scope.c protocol/label.c
 fuzz_label := protocol/label.c broker/base/log.c cli/fit.c
 fuzz_messages := $(CLIENT) $(PROTOCOL)
 fuzz_calls := $(filter-out broker/main.c broker/broker.c broker/harden.c,$(BROKER)) $(PROTOCOL) gen/introspect_xml.c

@@ -75,7 +75,9 @@ static void cut_at_a_page(const struct store_files *files)
 
 static void newer(const struct store_files *files)
 {
-	patch(files, 60, "\0\0\0\2", 4);
+	static const char version[] = { 0, 0, 0, DB_VERSION + 1 };
+
+	patch(files, 60, version, sizeof(version));
 }
 
 static void much_newer(const struct store_files *files)

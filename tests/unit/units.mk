@@ -47,7 +47,7 @@ unit_warm := broker/crypto/warm.c broker/crypto/random.c protocol/secret.c
 UNIT_LDFLAGS_warm := -Wl,--wrap=sodium_malloc,--wrap=getrandom
 
 # broker
-unit_config := broker/config.c protocol/scope.c protocol/label.c
+unit_config := broker/config.c broker/service/settings.c protocol/scope.c protocol/label.c
 UNIT_LDFLAGS_config := -Wl,--wrap=open
 
 # broker/store: each test takes the whole room, on real files
@@ -62,6 +62,7 @@ unit_store_kill := $(unit_store)
 unit_store_plan := $(unit_store)
 unit_store_race := $(unit_store)
 unit_store_recent := $(unit_store)
+unit_store_owner := $(unit_store)
 UNIT_LDFLAGS_store_recent := -Wl,--wrap=statfs
 UNIT_LDFLAGS_store_race := -Wl,--wrap=fstatat,--wrap=realpath,--wrap=__realpath_chk,--wrap=lstat,--wrap=fsync
 UNIT_LDFLAGS_store_fault := -Wl,--wrap=malloc,--wrap=calloc,--wrap=fsync
