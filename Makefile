@@ -67,12 +67,12 @@ $(BUILD)/places: $(if $(call unlike,$(PLACES),$(file <$(BUILD)/places)),FORCE)
 FORCE:
 
 # The interface XML, embedded for Introspect.
-INTERFACES := Manager Verifier Password
+INTERFACES := Manager Verifier Owner Password
 XML := $(INTERFACES:%=dbus/org.sparekey.Broker1.%.xml)
 
 $(BUILD)/gen/introspect_xml.h: Makefile
 	@mkdir -p $(@D)
-	@for name in manager verifier password; do echo "extern const char introspect_$$name[];"; done > $@
+	@for name in manager verifier owner password; do echo "extern const char introspect_$$name[];"; done > $@
 
 $(BUILD)/gen/introspect_xml.c: $(XML) dbus/embed.awk $(BUILD)/gen/introspect_xml.h
 	@mkdir -p $(@D)

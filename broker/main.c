@@ -14,6 +14,7 @@
 #include "broker.h"
 #include "config.h"
 #include "harden.h"
+#include "crypto/totp.h"
 #include "protocol/secret.h"
 
 struct command_line {
@@ -139,6 +140,9 @@ int main(int argc, char **argv)
 
 	if (result == 0) {
 		result = secret_start();
+	}
+	if (result == 0) {
+		result = totp_start();
 	}
 	if (result < 0) {
 		fprintf(stderr, "sparekeyd: this process cannot be hardened: %s\n",

@@ -8,6 +8,7 @@
 #define NAME_MANAGER "org.sparekey.Broker1.Manager"
 #define NAME_VERIFIER "org.sparekey.Broker1.Verifier"
 #define NAME_PASSWORD "org.sparekey.Broker1.Password"
+#define NAME_OWNER "org.sparekey.Broker1.Owner"
 #define NAME_ERROR_PREFIX "org.sparekey.Broker1.Error."
 
 #define PATH_BROKER "/org/sparekey/Broker1"

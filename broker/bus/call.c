@@ -43,25 +43,28 @@ static void tell_bus(DBusConnection *connection, const char *member, const char 
 	}
 }
 
-/* Has the bus tell when the caller goes, so that nothing is made for nobody. */
-static void watch_caller(struct call *call, bool watch)
+void call_watch_name(DBusConnection *connection, const char *name, bool watch)
 {
 	char rule[400];
 
-	if (call->origin == NULL || call->origin->kind != LINK_BUS || watch == call->watched) {
-		return;
-	}
 	snprintf(rule, sizeof(rule),
 	         "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
 	         "member='NameOwnerChanged',arg0='%s'",
-	         call->caller->name);
+	         name);
+	tell_bus(connection, watch ? "AddMatch" : "RemoveMatch", rule, NULL);
+}
+
+/* Has the bus tell when the caller goes, so that nothing is made for nobody. */
+static void watch_caller(struct call *call, bool watch)
+{
+	if (call->origin == NULL || call->origin->kind != LINK_BUS || watch == call->watched) {
+		return;
+	}
+	call_watch_name(call->connection, call->caller->name, watch);
 	if (watch) {
 		/* The rule tells of those who go from now on; whether the caller went before that,
 		 * the question after it tells. */
-		tell_bus(call->connection, "AddMatch", rule, NULL);
 		tell_bus(call->connection, "NameHasOwner", call->caller->name, &call->presence);
-	} else {
-		tell_bus(call->connection, "RemoveMatch", rule, NULL);
 	}
 	call->watched = watch;
 }
@@ -87,6 +90,7 @@ int call_new(struct link *link, DBusMessage *message, struct call **ret_call)
 	call->caller = caller;
 	call->request.caller = caller->name;
 	call->secret_fd = -1;
+	call->code_fd = -1;
 	list_start(&call->queued);
 	list_append(&link->door->calls, &call->link);
 	*ret_call = call;
@@ -105,7 +109,11 @@ static void call_free(struct call *call)
 	if (call->secret_fd >= 0) {
 		close(call->secret_fd);
 	}
+	if (call->code_fd >= 0) {
+		close(call->code_fd);
+	}
 	call->inlet = inlet_free(call->inlet);
+	call->request.code = secret_free(call->request.code);
 	call->request.secret = secret_free(call->request.secret);
 	if (call->rows_open) {
 		dbus_message_iter_abandon_container(&call->body, &call->rows);
@@ -205,6 +213,9 @@ void call_present(struct door *door, dbus_uint32_t question, bool is_there)
 
 		if (call->presence == question && question != 0) {
 			call->request.abandoned = call->request.abandoned || !is_there;
+			if (!is_there) {
+				service_forget(door->service, call->caller->name);
+			}
 			release(call);
 			return;
 		}
@@ -227,11 +238,14 @@ static enum operation operation_of(const struct call *call)
 	if (call->object == OBJECT_PASSWORD) {
 		return OPERATION_GET;
 	}
+	if (call->object == OBJECT_BROKER && call->wants_owner) {
+		return OPERATION_OWNER;
+	}
 	return call->object == OBJECT_PASSWORDS && call->request.row != NULL ? OPERATION_LIST
 	                                                                     : OPERATION_NONE;
 }
 
-static void submit(struct call *call)
+void call_submit(struct call *call)
 {
 	if ((call->method->flags & METHOD_LARGE) != 0) {
 		call->door->large = call;
@@ -239,46 +253,6 @@ static void submit(struct call *call)
 	call->request.operation = operation_of(call);
 	call->request.done = request_done;
 	service_submit(call->door->service, &call->request);
-}
-
-/* A secret that could not be read is, for Verify, malformed like any other; the journal counts it.
- */
-static void secret_arrived(struct call *call, int result)
-{
-	if (result != 0) {
-		secret_clear(call->request.secret);
-	}
-	if (result != 0 && call->method->operation != OPERATION_VERIFY) {
-		call_finish(call, call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "%s",
-		                           result == -EMSGSIZE
-		                                   ? "the secret is over 1024 bytes"
-		                                   : "the secret did not end within 5 seconds"));
-		return;
-	}
-	if (secret_length(call->request.secret) == 0 &&
-	    call->method->operation == OPERATION_IDENTIFY) {
-		call_finish(call,
-		            call_say(call, SPAREKEY_AUTHENTICATION_FAILED, "the secret is empty"));
-		return;
-	}
-	submit(call);
-}
-
-static int await_secret(struct call *call)
-{
-	int fd = call->secret_fd;
-
-	call->secret_fd = -1;
-	int result = inlet_new(call, fd, call->request.secret, secret_arrived, &call->inlet);
-
-	if (result == SPAREKEY_INVALID_ARGS) {
-		return call_say(call, result, "a secret must come by a pipe or a socket");
-	}
-	if (result == INLET_READ) {
-		secret_arrived(call, 0);
-		return 0;
-	}
-	return result;
 }
 
 static int check_flags(struct call *call)
@@ -321,11 +295,11 @@ void call_start(struct call *call)
 {
 	int result = 0;
 
-	if ((call->method->flags & METHOD_UNDO) != 0) {
+	if ((call->method->flags & (METHOD_UNDO | METHOD_WATCH)) != 0) {
 		watch_caller(call, true);
 	}
 	if (call->secret_fd >= 0) {
-		result = await_secret(call);
+		result = arrival_await(call);
 		if (result == 0) {
 			return;
 		}
@@ -333,12 +307,13 @@ void call_start(struct call *call)
 	if (result != 0 || operation_of(call) == OPERATION_NONE) {
 		call_finish(call, result);
 	} else {
-		submit(call);
+		call_submit(call);
 	}
 }
 
 void call_abandon_name(struct door *door, const char *name)
 {
+	service_forget(door->service, name);
 	list_each(link, &door->calls) {
 		struct call *call = list_entry(link, struct call, link);
 
@@ -350,6 +325,9 @@ void call_abandon_name(struct door *door, const char *name)
 
 void call_abandon_link(struct door *door, const struct link *gone)
 {
+	if (gone->kind != LINK_BUS) {
+		service_forget(door->service, gone->name);
+	}
 	list_each(link, &door->callers) {
 		struct caller *caller = list_entry(link, struct caller, link);
 

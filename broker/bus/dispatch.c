@@ -12,10 +12,13 @@
 
 static const struct interface *const above[] = { &introspectable_interface, &properties_interface,
 	                                         NULL };
-static const struct interface *const broker[] = {
-	&manager_interface,        &verifier_interface,   &object_manager_interface,
-	&introspectable_interface, &properties_interface, NULL
-};
+static const struct interface *const broker[] = { &manager_interface,
+	                                          &verifier_interface,
+	                                          &owner_interface,
+	                                          &object_manager_interface,
+	                                          &introspectable_interface,
+	                                          &properties_interface,
+	                                          NULL };
 static const struct interface *const broker_for_root[] = { &verifier_interface,
 	                                                   &introspectable_interface, NULL };
 static const struct interface *const root_above[] = { &introspectable_interface, NULL };

@@ -14,7 +14,7 @@
 
 #define SERVERS 8u
 #define REPEATS 32u
-#define LIGHT_TEXTS 8u
+#define LIGHT_TEXTS 9u
 
 enum link_kind {
 	LINK_SILENT = 0, /* a peer that has not authenticated yet */
@@ -96,6 +96,7 @@ enum method_flag {
 	METHOD_UNDO = 8,       /* what it made is undone if the caller is gone */
 	METHOD_REPEATS = 16,   /* its answer depends on the password's record alone */
 	METHOD_LARGE = 32,     /* its answer may be */
+	METHOD_WATCH = 64,     /* of no use once the caller is gone */
 };
 
 /* Reads arguments after the signature was checked; 0 or an outcome with call->request.what. */
@@ -152,6 +153,7 @@ struct call {
 	struct request request;
 	struct inlet *inlet;    /* reads the secret that comes by descriptor */
 	int secret_fd;          /* given, not yet read; -1 */
+	int code_fd;            /* likewise, a second one */
 	bool watched;           /* a match rule tells when the caller goes */
 	dbus_uint32_t presence; /* the question whether it was still there by then; 0: answered, or
 	                           not asked */
@@ -165,6 +167,7 @@ struct call {
 	char path_id[24];           /* OBJECT_PASSWORD */
 	const char *property;       /* Properties.Get */
 	const char *interface_name; /* Properties.Get, GetAll */
+	bool wants_owner;           /* they are of the Owner interface, too */
 	struct request_id *except;
 	char *texts[LIGHT_TEXTS]; /* owned: the strings, once it is lightened */
 	struct child *children;   /* ids for Introspect */
@@ -175,6 +178,7 @@ struct call {
 
 extern const struct interface manager_interface;
 extern const struct interface verifier_interface;
+extern const struct interface owner_interface;
 extern const struct interface password_interface;
 extern const struct interface introspectable_interface;
 extern const struct interface properties_interface;
@@ -210,6 +214,10 @@ void call_release_held(struct door *door);
 /* The caller is gone, or its connection: nothing may be made for it any more. */
 void call_abandon_name(struct door *door, const char *name);
 void call_abandon_link(struct door *door, const struct link *link);
+/* To the service. */
+void call_submit(struct call *call);
+/* Has the bus tell, or tell no more, when a unique name goes. */
+void call_watch_name(DBusConnection *connection, const char *name, bool watch);
 int call_say(struct call *call, int result, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -220,12 +228,18 @@ void error_reply(struct link *link, DBusMessage *message, int result, const char
 /* reply.c: writes and sends the answer of a call that succeeded; false: out of memory, nothing was
  * sent. */
 bool reply_send(struct call *call);
+/* Appends the read end of a pipe that holds the secret, once. */
+bool reply_append_secret(DBusMessageIter *reply, const struct secret *secret);
 /* Lets go of the answers kept, at the end of the door. */
 void reply_forget(struct door *door);
 /* light.c: lets go of the message of a call, but for what its answer needs. Without memory for that
  * it is kept. */
 void light_call(struct call *call);
 void light_free(struct call *call);
+
+/* arrival.c: reads the secrets that come with a call by descriptor, then submits it; 0, or what it
+ * ends with at once. */
+int arrival_await(struct call *call);
 
 /* inlet.c: reads a secret from a descriptor without ever blocking. Takes `fd` over in any case.
  * Returns INLET_READ if all of it was there: then `done` is not called and no inlet made. Else 0,
@@ -245,7 +259,9 @@ enum option_kind {
 	OPTION_UINT32,
 	OPTION_UINT64,
 	OPTION_INT64,
+	OPTION_BOOL,
 	OPTION_NOT,
+	OPTION_CODE, /* a string, or a descriptor for call->code_fd */
 	OPTION_SCOPES,
 	OPTION_OBJECT,
 	OPTION_OBJECTS,
@@ -283,10 +299,15 @@ int record_keep_use(void *data, const char *scope, uint64_t count); /* store_use
 void record_path(const char *id, char ret_path[static 64]);
 
 /* manager.c: the properties of the Manager. */
-bool manager_append_all(DBusMessageIter *at, const struct door *door);
+bool manager_append_properties(DBusMessageIter *dict, const struct door *door);
 bool manager_has(const char *name);
 /* One by name, as a variant. */
 bool manager_append_one(DBusMessageIter *at, const char *name, const struct door *door);
+
+/* owner.c: those of the Owner. */
+bool owner_has(const char *name);
+bool owner_append_properties(DBusMessageIter *dict, const struct owner_state *owner);
+bool owner_append_one(DBusMessageIter *at, const char *name, const struct owner_state *owner);
 
 /* rows.c: replies that are written row by row. */
 bool rows_open(struct call *call, const char *signature);

@@ -63,10 +63,10 @@ static bool keep_texts(struct call *call, const char **const fields[LIGHT_TEXTS]
 void light_call(struct call *call)
 {
 	struct request_arguments *in = &call->request.in;
-	const char **const fields[LIGHT_TEXTS] = { &in->text,       &in->account,
-		                                   &in->scope,      &in->remote,
-		                                   &in->diagnosis,  &in->after,
-		                                   &call->property, &call->interface_name };
+	const char **const fields[LIGHT_TEXTS] = {
+		&in->text,  &in->account, &in->scope,      &in->remote,          &in->diagnosis,
+		&in->after, &in->code,    &call->property, &call->interface_name
+	};
 	DBusMessage *stub = stub_of(call);
 
 	if (stub == NULL) {

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "bus/internal.h"
 #include "gen/introspect_xml.h"
@@ -50,21 +48,8 @@ static bool append_password_path(DBusMessageIter *reply, const struct call *call
 
 static bool encode_create_fd(struct call *call, DBusMessageIter *reply)
 {
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0) {
-		return false;
-	}
-	/* 29 bytes into an empty pipe: cannot block. libdbus duplicates the descriptor it is given.
-	 */
-	bool is_done = descriptors_has_room(call->door, ends[1]) &&
-	               secret_write(call->request.secret, ends[1]) == 0 &&
-	               append_password_path(reply, call) &&
-	               dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
-
-	close(ends[0]);
-	close(ends[1]);
-	return is_done;
+	return append_password_path(reply, call) &&
+	       reply_append_secret(reply, call->request.secret);
 }
 
 static bool encode_create(struct call *call, DBusMessageIter *reply)
@@ -232,13 +217,17 @@ static bool append_features(DBusMessageIter *at, const struct door *door)
 
 	return dbus_message_iter_open_container(at, DBUS_TYPE_ARRAY, "s", &array) &&
 	       codec_container_end(at, &array,
-	                           door->peer_address[0] == '\0' ||
-	                                   codec_append_string(&array, "peer"));
+	                           codec_append_string(&array, "totp") &&
+	                                   (door->peer_address[0] == '\0' ||
+	                                    codec_append_string(&array, "peer")));
 }
 
 static bool append_each_setting(DBusMessageIter *dict, const struct settings *settings)
 {
-	return codec_dict_scopes(dict, "default-scopes", &settings->default_scopes) &&
+	return codec_dict_string(dict, "create-requires",
+	                         requirement_name(settings->create_requires)) &&
+	       codec_dict_uint32(dict, "proof-seconds", settings->proof_seconds) &&
+	       codec_dict_scopes(dict, "default-scopes", &settings->default_scopes) &&
 	       codec_dict_uint32(dict, "max-passwords", settings->max_passwords) &&
 	       codec_dict_uint64(dict, "max-lifetime", settings->max_lifetime_s) &&
 	       codec_dict_uint32(dict, "cache-seconds", settings->cache_seconds) &&
@@ -247,6 +236,9 @@ static bool append_each_setting(DBusMessageIter *dict, const struct settings *se
 	       codec_dict_uint32(dict, "idle-exit-seconds", settings->idle_exit_seconds) &&
 	       codec_dict_uint32(dict, "argon2-memory-kib", settings->argon2_memory_kib) &&
 	       codec_dict_uint32(dict, "argon2-passes", settings->argon2_passes) &&
+	       codec_dict_uint32(dict, "owner-argon2-memory-kib",
+	                         settings->owner_argon2_memory_kib) &&
+	       codec_dict_uint32(dict, "owner-argon2-passes", settings->owner_argon2_passes) &&
 	       codec_dict_uint32(dict, "workers", settings->workers);
 }
 
@@ -283,7 +275,7 @@ static const struct property properties[] = {
 	{ "Settings", "a{sv}", append_settings },
 };
 
-static bool append_properties(DBusMessageIter *dict, const struct door *door)
+bool manager_append_properties(DBusMessageIter *dict, const struct door *door)
 {
 	DBusMessageIter entry;
 	DBusMessageIter value;
@@ -297,14 +289,6 @@ static bool append_properties(DBusMessageIter *dict, const struct door *door)
 		}
 	}
 	return true;
-}
-
-bool manager_append_all(DBusMessageIter *at, const struct door *door)
-{
-	DBusMessageIter dict;
-
-	return codec_dict_open(at, &dict) &&
-	       codec_container_end(at, &dict, append_properties(&dict, door));
 }
 
 static const struct property *property_of(const char *name)

@@ -120,6 +120,16 @@ static bool read_scopes(struct call *call, DBusMessageIter *value, struct scope_
 	return result != SPAREKEY_INVALID_ARGS;
 }
 
+/* Whatever keeps the descriptor from us, it is not there. */
+static bool read_code(struct call *call, DBusMessageIter *value, const char **ret_text)
+{
+	if (dbus_message_iter_get_arg_type(value) != DBUS_TYPE_UNIX_FD) {
+		return codec_read_string(value, ret_text);
+	}
+	dbus_message_iter_get_basic(value, &call->code_fd);
+	return call->code_fd >= 0 && descriptors_has_room(call->door, call->code_fd);
+}
+
 static bool read_value(struct call *call, DBusMessageIter *value, const struct option *option)
 {
 	char *field = (char *)&call->request.in + option->offset;
@@ -134,6 +144,10 @@ static bool read_value(struct call *call, DBusMessageIter *value, const struct o
 		return codec_read_uint64(value, (uint64_t *)(void *)field);
 	case OPTION_INT64:
 		return codec_read_int64(value, (int64_t *)(void *)field);
+	case OPTION_BOOL:
+		return codec_read_bool(value, (bool *)(void *)field);
+	case OPTION_CODE:
+		return read_code(call, value, (const char **)(void *)field);
 	case OPTION_NOT:
 		if (!codec_read_bool(value, &record)) {
 			return false;

@@ -10,8 +10,10 @@
  * place. Refused: comparing versions instead of fields, for a store put back from a backup has old
  * numbers again.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/internal.h"
 
@@ -141,4 +143,20 @@ void reply_forget(struct door *door)
 	for (unsigned int i = 0; i < REPEATS; i++) {
 		door->repeats[i] = repeat_free(door->repeats[i]);
 	}
+}
+
+/* It is short, into an empty pipe: cannot block. libdbus duplicates the descriptor it is given. */
+bool reply_append_secret(DBusMessageIter *reply, const struct secret *secret)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return false;
+	}
+	bool is_done = secret_write(secret, ends[1]) == 0 &&
+	               dbus_message_iter_append_basic(reply, DBUS_TYPE_UNIX_FD, &ends[0]);
+
+	close(ends[0]);
+	close(ends[1]);
+	return is_done;
 }

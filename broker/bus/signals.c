@@ -178,6 +178,34 @@ static void on_failed(void *data, const char *scope, int64_t at, uint32_t count)
 	                  codec_append_uint32(&body, count));
 }
 
+static void on_proof(void *data, const char *caller, bool is_held)
+{
+	struct door *door = data;
+
+	/* Of a peer its connection tells. */
+	if (door->bus != NULL && caller[0] == ':') {
+		call_watch_name(door->bus->connection, caller, is_held);
+	}
+	if (!is_held) {
+		door->activity(door->activity_data);
+	}
+}
+
+static void on_owner(void *data, const struct owner_state *owner)
+{
+	DBusMessageIter body;
+	DBusMessageIter dict;
+	DBusMessage *message = new_signal(PATH_BROKER, "org.freedesktop.DBus.Properties",
+	                                  "PropertiesChanged", &body);
+
+	broadcast(
+		data, message,
+		message != NULL && codec_append_string(&body, NAME_OWNER) &&
+			codec_dict_open(&body, &dict) &&
+			codec_container_end(&body, &dict, owner_append_properties(&dict, owner)) &&
+			append_names(&body, NULL, 0));
+}
+
 static void on_events_added(void *data, int64_t last_serial)
 {
 	DBusMessageIter body;
@@ -193,5 +221,7 @@ const struct service_listener signals_listener = {
 	.used = on_used,
 	.verified = on_verified,
 	.failed = on_failed,
+	.proof = on_proof,
+	.owner = on_owner,
 	.events_added = on_events_added,
 };

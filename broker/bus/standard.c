@@ -148,18 +148,20 @@ static bool has_interface(const struct call *call)
 	return *at != NULL;
 }
 
-static bool has_properties(const struct call *call)
+/* An empty name stands for every interface (D-Bus specification, Properties). */
+static bool is_meant(const struct call *call, const char *interface)
 {
-	return strcmp(call->interface_name, NAME_MANAGER) == 0 ||
-	       strcmp(call->interface_name, NAME_PASSWORD) == 0;
+	return call->interface_name[0] == '\0' || strcmp(call->interface_name, interface) == 0;
 }
 
 static bool has_property(const struct call *call)
 {
-	if (strcmp(call->interface_name, NAME_PASSWORD) == 0) {
-		return record_has(call->property);
+	if (call->object == OBJECT_PASSWORD) {
+		return is_meant(call, NAME_PASSWORD) && record_has(call->property);
 	}
-	return strcmp(call->interface_name, NAME_MANAGER) == 0 && manager_has(call->property);
+	return call->object == OBJECT_BROKER &&
+	       ((is_meant(call, NAME_MANAGER) && manager_has(call->property)) ||
+	        (is_meant(call, NAME_OWNER) && owner_has(call->property)));
 }
 
 static int decode_interface(struct call *call, DBusMessageIter *arguments)
@@ -167,12 +169,8 @@ static int decode_interface(struct call *call, DBusMessageIter *arguments)
 	codec_read_string(arguments, &call->interface_name);
 	call->request.use = record_keep_use;
 	call->request.row_data = call;
-	/* An empty name stands for every interface (D-Bus specification, Properties). */
-	if (call->interface_name[0] == '\0') {
-		call->interface_name = call->object == OBJECT_PASSWORD ? NAME_PASSWORD
-		                                                       : NAME_MANAGER;
-	}
-	return has_interface(call) ? 0 : no_interface(call);
+	call->wants_owner = call->object == OBJECT_BROKER && is_meant(call, NAME_OWNER);
+	return call->interface_name[0] == '\0' || has_interface(call) ? 0 : no_interface(call);
 }
 
 static int decode_property(struct call *call, DBusMessageIter *arguments)
@@ -199,22 +197,32 @@ static int decode_set(struct call *call, DBusMessageIter *arguments)
 
 static bool encode_get(struct call *call, DBusMessageIter *reply)
 {
+	const char *name = call->property;
+
 	if (call->object == OBJECT_PASSWORD) {
-		return record_append_one(reply, call->property, &call->request.password, call) == 0;
+		return record_append_one(reply, name, &call->request.password, call) == 0;
 	}
-	return manager_append_one(reply, call->property, call->door);
+	return is_meant(call, NAME_OWNER) && owner_has(name)
+	               ? owner_append_one(reply, name, &call->request.owner)
+	               : manager_append_one(reply, name, call->door);
+}
+
+static bool append_broker(DBusMessageIter *dict, const struct call *call)
+{
+	return (!is_meant(call, NAME_MANAGER) || manager_append_properties(dict, call->door)) &&
+	       (!call->wants_owner || owner_append_properties(dict, &call->request.owner));
 }
 
 static bool encode_get_all(struct call *call, DBusMessageIter *reply)
 {
 	DBusMessageIter dict;
 
-	if (!has_properties(call)) {
-		return codec_dict_open(reply, &dict) && codec_container_end(reply, &dict, true);
+	if (call->object == OBJECT_PASSWORD && is_meant(call, NAME_PASSWORD)) {
+		return record_append_all(reply, &call->request.password, call, false);
 	}
-	return call->object == OBJECT_PASSWORD
-	               ? record_append_all(reply, &call->request.password, call, false)
-	               : manager_append_all(reply, call->door);
+	return codec_dict_open(reply, &dict) &&
+	       codec_container_end(reply, &dict,
+	                           call->object != OBJECT_BROKER || append_broker(&dict, call));
 }
 
 static const struct method properties_methods[] = {

@@ -96,8 +96,11 @@ static int draw(struct service *service, struct request *request)
 
 static int insert(struct service *service, struct request *request)
 {
-	int result = check_store(service, request);
+	int result = proof_admit(service, request); /* it may have ended during the hash */
 
+	if (result == 0) {
+		result = check_store(service, request);
+	}
 	if (result == 0) {
 		result = store_password_insert(service->store, &request->password);
 	}

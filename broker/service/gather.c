@@ -66,7 +66,7 @@ int gather_new(struct service *service, struct gather **ret_gather)
 	return 0;
 }
 
-static void drop_all(struct gather *gather)
+void gather_drop(struct gather *gather)
 {
 	while (!list_empty(&gather->entries)) {
 		struct list *link = gather->entries.next;
@@ -94,7 +94,7 @@ struct gather *gather_free(struct gather *gather)
 		log_event(LOG_LEVEL_WARNING, "uses-not-written", "entries=%u error=%d",
 		          gather->count, -result);
 	}
-	drop_all(gather);
+	gather_drop(gather);
 	gather->timer = loop_timer_free(gather->timer);
 	free(gather);
 	return NULL;
@@ -243,7 +243,7 @@ int gather_flush(struct gather *gather)
 		result = service_end(gather->service, write_all(gather));
 	}
 	if (result > 0) { /* no store: refusals of passwords nobody has made are not kept */
-		drop_all(gather);
+		gather_drop(gather);
 		loop_timer_clear(gather->timer);
 		return 0;
 	}
@@ -253,6 +253,6 @@ int gather_flush(struct gather *gather)
 	}
 	loop_timer_clear(gather->timer);
 	tell(gather);
-	drop_all(gather);
+	gather_drop(gather);
 	return 0;
 }

@@ -113,7 +113,7 @@ static void hash_done(struct job *job)
 	if (job->cancelled || request->hashed < 0) {
 		service_finish(service, request, job->cancelled ? -ECANCELED : request->hashed);
 	} else {
-		request->stage = REQUEST_HASHED;
+		request->stage++;
 		request->parked_until_ms = 0;
 		service_step(service, request);
 	}
@@ -124,12 +124,17 @@ static void hash_done(struct job *job)
 
 int service_hash(struct service *service, struct request *request, bool compare)
 {
+	return service_work(service, request, compare ? compare_run : hash_run);
+}
+
+int service_work(struct service *service, struct request *request, void (*run)(struct job *job))
+{
 	int result = service->stopping ? -ECANCELED : line_up(service, request);
 
 	if (result < 0) {
 		return result;
 	}
-	request->job = (struct job){ .run = compare ? compare_run : hash_run, .done = hash_done };
+	request->job = (struct job){ .run = run, .done = hash_done };
 	pump(service);
 	return STEP_UNDER_WAY;
 }

@@ -45,6 +45,29 @@ struct service {
 	struct request *writer;
 	int64_t last_serial; /* of the journal, written in the open transaction */
 	bool stopping;
+	struct list proofs; /* the oldest first */
+	unsigned int proofs_count;
+	struct list proving; /* requests that are to be given one, by their `proving` */
+	struct loop_timer *proof_end;
+	struct penalties *owner_penalties; /* of wrong main passwords and codes, by caller */
+	struct pace *pace;                 /* the same of all callers together */
+	bool owes_scrub;                   /* old pages are still in the journal file */
+	struct loop_timer *scrub;
+};
+
+/* What the steps of the Owner interface have found so far. */
+struct owner_work {
+	struct store_owner owner;     /* as it was read */
+	struct store_owner changed;   /* as it was written */
+	struct secret *main_password; /* owned; the one in force */
+	struct secret *key;           /* owned; of the authenticator */
+	uint8_t sealed[STORE_SEALED_BYTES];
+	size_t sealed_length;
+	bool is_recovery;                       /* the code is a recovery code */
+	unsigned int place;                     /* which one it is */
+	int64_t step;                           /* which step's code it is */
+	char hashes[STORE_CODES][PHC_TEXT + 1]; /* of the recovery codes */
+	unsigned int hashes_count;
 };
 
 /* service.c */
@@ -75,6 +98,8 @@ void wait_wake(struct service *service, const char *id, const struct request *en
 /* Hashes request->secret into request->phc, or compares with it; the request's step is called again
  * at REQUEST_HASHED. */
 int service_hash(struct service *service, struct request *request, bool compare);
+/* Runs any other job on a worker; request->hashed says how it went. */
+int service_work(struct service *service, struct request *request, void (*run)(struct job *job));
 /* Ends what waits for a worker. */
 void hash_stop(struct service *service);
 
@@ -116,6 +141,83 @@ int thaw_step(struct service *service, struct request *request);
 void renew_start(struct service *service, const struct store_password *password,
                  struct secret *secret);
 
+int owner_step(struct service *service, struct request *request);
+int initialize_step(struct service *service, struct request *request);
+int authenticate_step(struct service *service, struct request *request);
+int lock_step(struct service *service, struct request *request);
+int change_main_step(struct service *service, struct request *request);
+int enroll_step(struct service *service, struct request *request);
+int confirm_step(struct service *service, struct request *request);
+int remove_step(struct service *service, struct request *request);
+int generate_step(struct service *service, struct request *request);
+int erase_step(struct service *service, struct request *request);
+
+/* owner.c */
+struct phc_cost owner_cost(const struct service *service);
+/* Makes request->work, with the owner's record; SPAREKEY_NOT_INITIALIZED, -EUCLEAN: damaged. */
+int owner_work_new(struct service *service, struct request *request);
+void owner_work_free(struct request *request);
+/* A transaction, behind what was gathered. */
+int owner_begin(struct service *service);
+/* Within a transaction: the record again, which must be the one the work began with. */
+int owner_reread(struct service *service, struct request *request, struct store_owner *ret_owner);
+int owner_event(struct service *service, const char *kind);
+/* Zeroes the journal file, at once or as soon as the store is free. */
+int owner_start(struct service *service);
+void owner_scrub(struct service *service);
+/* Tells of what has changed. */
+void owner_tell(struct service *service);
+/* What a transaction that ends every password does last, and what follows its commit. */
+int owner_in_revocation(struct service *service, struct request *request);
+void owner_after_revocation(struct service *service, struct request *request);
+
+/* main_password.c: what a change writes, and what follows its commit. */
+int main_password_put(struct service *service, struct request *request);
+void main_password_changed(struct service *service, struct request *request);
+
+/* authenticate.c: a guess at the main password, or at a code. */
+int owner_charge(struct service *service, struct request *request);
+void owner_charge_end(struct service *service, struct request *request);
+/* It was wrong: noted and counted. */
+int owner_wrong(struct service *service, struct request *request, const char *what);
+
+/* pace.c: how fast main passwords and codes may be guessed at in all. */
+int pace_new(struct service *service, struct pace **ret_pace);
+struct pace *pace_free(struct pace *pace);
+/* 0: the request may go on now; STEP_UNDER_WAY: it is stepped again when its turn has come;
+ * SPAREKEY_RATE_LIMITED: too many wait. */
+int pace_take(struct service *service, struct request *request);
+void pace_wrong(struct service *service);
+/* Ends all that wait. */
+void pace_stop(struct service *service);
+
+/* proof.c */
+int proof_start(struct service *service);
+/* Whether the request may begin: 0 or the refusal. */
+int proof_admit(struct service *service, struct request *request);
+/* The same for a change that turns out to give access. */
+int proof_admit_more(struct service *service, struct request *request);
+/* Makes request->proof of the main password in request->secret, so that granting cannot fail. */
+int proof_prepare(struct service *service, struct request *request);
+struct proof *proof_free(struct proof *proof);
+/* The caller has proved it against that record; takes request->proof over. */
+void proof_grant(struct service *service, struct request *request, const struct store_owner *owner,
+                 bool has_code);
+/* The main password is another now: the caller's proof is of that, and lasts no longer for it. */
+void proof_renew(struct service *service, struct request *request, const struct store_owner *owner);
+void proof_end(struct service *service, const char *caller);
+/* All but the caller's; NULL: all. */
+void proof_end_others(struct service *service, const char *caller);
+/* Of the caller's proof; NULL without one. */
+const struct secret *proof_main_password(const struct service *service,
+                                         const struct request *request);
+/* The key of an authenticator that waits for its first code; taken over. */
+int proof_keep_key(struct service *service, const struct request *request, struct secret *key);
+const struct secret *proof_key(const struct service *service, const struct request *request);
+/* Its code was right: the proof counts as one with a code. */
+void proof_with_code(struct service *service, const struct request *request,
+                     const struct store_owner *owner);
+
 /* policy.c: what arguments may be. 0 or an outcome. */
 int policy_expiry(const struct service *service, const struct request *request,
                   int64_t *ret_expires_at);
@@ -144,6 +246,8 @@ void gather_add(struct gather *gather, const struct store_event *event);
 /* Writes everything gathered; -EBUSY and faults leave it for the next time. */
 int gather_flush(struct gather *gather);
 bool gather_empty(const struct gather *gather);
+/* Forgets what waits to be written. */
+void gather_drop(struct gather *gather);
 /* When one was last used, as far as that is not written yet; 0: it was not. */
 int64_t gather_last_use(const struct gather *gather, const char *id);
 /* Whether there were uses that could neither be written nor kept. */
@@ -159,6 +263,8 @@ void news_changed(struct news *news, const struct store_password *password, unsi
 void news_used(struct news *news, const char *id);
 void news_verified(struct news *news, const char *id, const char *scope);
 void news_failed(struct news *news, const char *scope);
+void news_proof(struct news *news, const char *caller, bool is_held);
+void news_owner(struct news *news, const struct owner_state *owner);
 void news_events(struct news *news, int64_t last_serial);
 
 #endif

@@ -19,6 +19,7 @@ struct change {
 	int (*apply)(struct service *service, struct change *change);
 	const char *kind; /* NULL: there is nothing to do */
 	bool narrows;     /* it takes access away and gives none */
+	bool widens;      /* it gives access: the owner's proof is needed */
 };
 
 static int load(struct service *service, struct request *request)
@@ -50,6 +51,9 @@ static int change_in_transaction(struct service *service, void *data)
 	}
 	if (result == 0) {
 		result = change->apply(service, change);
+	}
+	if (result == 0 && change->kind != NULL && change->widens) {
+		result = proof_admit_more(service, request);
 	}
 	if (result == 0 && change->kind != NULL) {
 		result = store_password_update(service->store, &request->password);
@@ -133,6 +137,7 @@ static int scopes_change(struct service *service, struct change *change)
 	(void)service;
 	if (!scope_set_equal(&request->in.scopes, &request->password.scopes)) {
 		change->narrows = scope_set_within(&request->in.scopes, &request->password.scopes);
+		change->widens = !change->narrows;
 		request->password.scopes = request->in.scopes;
 		change->kind = "scopes-changed";
 	}
@@ -165,6 +170,7 @@ static int expiry_change(struct service *service, struct change *change)
 	if (expires_at != request->password.expires_at) {
 		change->narrows = expires_at != 0 && (request->password.expires_at == 0 ||
 		                                      expires_at < request->password.expires_at);
+		change->widens = !change->narrows;
 		request->password.expires_at = expires_at;
 		change->kind = "expiry-changed";
 	}
@@ -210,6 +216,7 @@ static int thaw_change(struct service *service, struct change *change)
 	(void)service;
 	if (request->password.state == STORE_STATE_FROZEN) {
 		request->password.state = STORE_STATE_ACTIVE;
+		change->widens = true;
 		change->kind = "thawed";
 	}
 	return 0;

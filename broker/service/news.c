@@ -133,6 +133,20 @@ void news_used(struct news *news, const char *id)
 	}
 }
 
+void news_proof(struct news *news, const char *caller, bool is_held)
+{
+	if (news->listener != NULL) {
+		news->listener->proof(news->data, caller, is_held);
+	}
+}
+
+void news_owner(struct news *news, const struct owner_state *owner)
+{
+	if (news->listener != NULL) {
+		news->listener->owner(news->data, owner);
+	}
+}
+
 static bool was_told(struct news *news, const char *id, const char *scope, uint64_t now_ms)
 {
 	for (unsigned int i = 0; i < TOLD; i++) {

@@ -33,18 +33,24 @@ struct source {
 #define ROOM_AT_FIRST 16u
 
 struct penalties {
+	const struct penalty_rules *rules;
 	struct source *sources; /* owned */
 	unsigned int count;     /* of places that were ever taken */
 	unsigned int room;
 };
 
-int penalties_new(struct penalties **ret_penalties)
+const struct penalty_rules penalty_rules_password = { PENALTY_FREE, PENALTY_FREE_MS,
+	                                              PENALTY_DELAY_MS, PENALTY_DELAY_MS_MOST };
+const struct penalty_rules penalty_rules_owner = { 5, 12000, 1000, 30000 };
+
+int penalties_new(const struct penalty_rules *rules, struct penalties **ret_penalties)
 {
 	struct penalties *penalties = calloc(1, sizeof(*penalties));
 
 	if (penalties == NULL) {
 		return -ENOMEM;
 	}
+	penalties->rules = rules;
 	*ret_penalties = penalties;
 	return 0;
 }
@@ -91,16 +97,16 @@ static void read_source(const char *remote, const char *caller, char ret_from[st
 }
 
 /* Gives back what time has given back; a source that owes nothing more is forgotten. */
-static void settle(struct source *source, uint64_t now_ms)
+static void settle(const struct penalty_rules *rules, struct source *source, uint64_t now_ms)
 {
 	uint64_t back = 0;
 
 	if (now_ms > source->since_ms) {
-		back = (now_ms - source->since_ms) / PENALTY_FREE_MS;
+		back = (now_ms - source->since_ms) / rules->free_ms;
 	}
 	if (back < source->wrong) {
 		source->wrong -= (unsigned int)back;
-		source->since_ms += back * PENALTY_FREE_MS;
+		source->since_ms += back * rules->free_ms;
 		return;
 	}
 	source->wrong = 0;
@@ -162,7 +168,7 @@ static struct source *place(struct penalties *penalties, uint64_t now_ms)
 	for (unsigned int i = 0; i < penalties->count; i++) {
 		struct source *source = &penalties->sources[i];
 
-		settle(source, now_ms);
+		settle(penalties->rules, source, now_ms);
 		if (source->id[0] == '\0') {
 			return source;
 		}
@@ -175,14 +181,14 @@ static struct source *place(struct penalties *penalties, uint64_t now_ms)
 	return more != NULL ? more : quiet;
 }
 
-static uint64_t delay_ms(unsigned int level)
+static uint64_t delay_ms(const struct penalty_rules *rules, unsigned int level)
 {
-	uint64_t delay = PENALTY_DELAY_MS;
+	uint64_t delay = rules->delay_ms;
 
-	while (--level > 0 && delay < PENALTY_DELAY_MS_MOST) {
+	while (--level > 0 && delay < rules->delay_ms_most) {
 		delay *= 2;
 	}
-	return delay < PENALTY_DELAY_MS_MOST ? delay : PENALTY_DELAY_MS_MOST;
+	return delay < rules->delay_ms_most ? delay : rules->delay_ms_most;
 }
 
 enum penalty penalties_charge(struct penalties *penalties, const char *id, const char *remote,
@@ -206,8 +212,8 @@ enum penalty penalties_charge(struct penalties *penalties, const char *id, const
 		return PENALTY_REFUSED;
 	}
 	source->pending++; /* before settling, which forgets who owes nothing */
-	settle(source, now_ms);
-	if (source->wrong + source->pending > PENALTY_FREE && source->pending > 1) {
+	settle(penalties->rules, source, now_ms);
+	if (source->wrong + source->pending > penalties->rules->free && source->pending > 1) {
 		source->pending--;
 		return PENALTY_WAIT;
 	}
@@ -225,13 +231,13 @@ void penalties_end(struct penalties *penalties, const char *id, const char *remo
 	if (source == NULL || source->pending == 0) {
 		return; /* it had to give way to others */
 	}
-	if (is_wrong && source->wrong == PENALTY_FREE) {
+	if (is_wrong && source->wrong == penalties->rules->free) {
 		source->level++;
-		source->since_ms = now_ms + delay_ms(source->level);
+		source->since_ms = now_ms + delay_ms(penalties->rules, source->level);
 	} else if (is_wrong) {
 		source->since_ms = source->wrong == 0 ? now_ms : source->since_ms;
 		source->wrong++;
 	}
 	source->pending--;
-	settle(source, now_ms);
+	settle(penalties->rules, source, now_ms);
 }

@@ -22,7 +22,20 @@
 
 struct penalties;
 
-int penalties_new(struct penalties **ret_penalties); /* 0 or -ENOMEM */
+/* How many are free, when each comes back, and how the delay grows. */
+struct penalty_rules {
+	unsigned int free;
+	uint64_t free_ms;
+	uint64_t delay_ms;
+	uint64_t delay_ms_most;
+};
+
+extern const struct penalty_rules penalty_rules_password;
+/* One caller's guesses at the main password and at codes. */
+extern const struct penalty_rules penalty_rules_owner;
+
+/* 0 or -ENOMEM. `rules` must outlive it. */
+int penalties_new(const struct penalty_rules *rules, struct penalties **ret_penalties);
 struct penalties *penalties_free(struct penalties *penalties);
 
 enum penalty {

@@ -32,11 +32,22 @@ enum operation {
 	OPERATION_FREEZE,
 	OPERATION_THAW,
 	OPERATION_LIST_EVENTS,
+	OPERATION_OWNER, /* how far the owner has set it up */
+	OPERATION_INITIALIZE,
+	OPERATION_AUTHENTICATE,
+	OPERATION_LOCK,
+	OPERATION_CHANGE_MAIN_PASSWORD,
+	OPERATION_ENROLL_TOTP,
+	OPERATION_CONFIRM_TOTP,
+	OPERATION_REMOVE_TOTP,
+	OPERATION_GENERATE_CODES,
+	OPERATION_ERASE,
 	OPERATION_RENEW, /* the service's own: a hash made again with the cost in force */
 	OPERATIONS,
 };
 
-enum request_stage { REQUEST_BEGIN = 0, REQUEST_HASHED };
+/* Each job of the workers leads to the next. */
+enum request_stage { REQUEST_BEGIN = 0, REQUEST_HASHED, REQUEST_OPENED };
 
 enum identity {
 	IDENTITY_MALFORMED = 0,
@@ -78,12 +89,22 @@ struct request_arguments {
 	int64_t before;
 	const struct request_id *except; /* revoke all: these stay; sorted by strcmp */
 	unsigned int except_count;
+	const char *code; /* of the authenticator; what came by descriptor is in request->code */
+	bool revoke;      /* change of the main password: every app password too */
+};
+
+/* How far the owner has set it up. */
+struct owner_state {
+	bool is_initialized;
+	bool has_factor;
+	uint32_t codes_left;
 };
 
 struct request {
 	enum operation operation;
 	struct request_arguments in;
-	struct secret *secret; /* owned; given (verify, identify) or made (create) */
+	struct secret *secret; /* owned; given (verify, identify, main password) or made */
+	struct secret *code;   /* owned; given by descriptor, NULL: not */
 	const char *caller;    /* who asks, for fairness and penalties; "" for the service itself */
 	bool abandoned;        /* the caller is gone: nothing may be made for it any more */
 	bool is_undo; /* ends what was made for nobody: waits for the store as long as that takes,
@@ -97,6 +118,8 @@ struct request {
 	enum identity identity;
 	uint32_t group;
 	uint32_t count;
+	int64_t valid_until; /* of a proof */
+	struct owner_state owner;
 	char scope[LIMIT_SCOPE_BYTES + 1]; /* in.scope by its plain name */
 	store_password_fn *row;            /* list: gets each row */
 	store_event_fn *event;             /* events: gets each line */
@@ -111,11 +134,17 @@ struct request {
 	uint64_t parked_until_ms;
 	char charged[PASSWORD_ID + 1]; /* a guess at this id is charged to its source; "": none */
 	char waiting[PASSWORD_ID + 1]; /* it has waited to guess at this id */
+	bool is_owner_charged;         /* the same for one at the main password, or at a code */
 	bool is_wrong;                 /* and it was wrong */
 	bool is_woken;                 /* others wait behind it for the same source */
 	bool has_begun;                /* list, events: a part of the answer may be given */
 	char reached[24];              /* list, revoke all: how far it has come */
 	int64_t serial;                /* events: the same */
+	struct proof *proof;           /* Owner: owned, what is granted at its end */
+	struct list proving;           /* among those that are to be given a proof */
+	bool is_locked;                /* the caller locked meanwhile: none is given */
+	bool has_pace;                 /* its turn among all guesses has come */
+	struct owner_work *work;       /* of the Owner interface: owned, what it has found so far */
 	struct revocation *revocation; /* revoke all: owned, what it has done so far */
 	struct job job;
 	struct phc phc;

@@ -69,6 +69,7 @@ struct ended {
 
 struct revocation {
 	unsigned int attempts;
+	bool is_walked; /* there is no password left to end */
 	bool is_committed;
 	unsigned int count;
 	unsigned int room;
@@ -204,6 +205,7 @@ static int begin_all(struct service *service, struct request *request)
 		service->writer = request;
 		request->reached[0] = '\0';
 		request->revocation->count = 0;
+		request->revocation->is_walked = false;
 	}
 	return result;
 }
@@ -215,12 +217,19 @@ static int end_some(struct service *service, struct request *request)
 	int result = service->writer == request ? 0 : begin_all(service, request);
 
 	if (result == 0) {
-		result = end_portion(service, request);
+		result = revocation->is_walked ? 0 : end_portion(service, request);
+		if (result == 0) {
+			revocation->is_walked = true;
+			result = owner_in_revocation(service, request);
+		}
 		if (result == STEP_MORE) {
 			return result;
 		}
 		service->writer = NULL;
 		result = service_end(service, result);
+		if (result == 0) {
+			owner_after_revocation(service, request);
+		}
 	}
 	revocation->is_committed = result == 0;
 	if (result == -ENOSPC && ++revocation->attempts < 2) {
@@ -260,7 +269,9 @@ int revoke_all_step(struct service *service, struct request *request)
 		return tell_some(service, request, ROWS_A_TURN);
 	}
 	result = end_some(service, request);
-	return result == SPAREKEY_NOT_INITIALIZED ? 0 : result;
+	return result == SPAREKEY_NOT_INITIALIZED && request->operation == OPERATION_REVOKE_ALL
+	               ? 0
+	               : result;
 }
 
 int revocation_end(struct service *service, struct request *request, int result)

@@ -38,6 +38,16 @@ static step_fn *const steps[OPERATIONS] = {
 	[OPERATION_FREEZE] = freeze_step,
 	[OPERATION_THAW] = thaw_step,
 	[OPERATION_LIST_EVENTS] = list_events_step,
+	[OPERATION_OWNER] = owner_step,
+	[OPERATION_INITIALIZE] = initialize_step,
+	[OPERATION_AUTHENTICATE] = authenticate_step,
+	[OPERATION_LOCK] = lock_step,
+	[OPERATION_CHANGE_MAIN_PASSWORD] = change_main_step,
+	[OPERATION_ENROLL_TOTP] = enroll_step,
+	[OPERATION_CONFIRM_TOTP] = confirm_step,
+	[OPERATION_REMOVE_TOTP] = remove_step,
+	[OPERATION_GENERATE_CODES] = generate_step,
+	[OPERATION_ERASE] = erase_step,
 	[OPERATION_RENEW] = renew_step,
 };
 
@@ -129,8 +139,21 @@ void service_finish(struct service *service, struct request *request, int result
 	if (request->revocation != NULL) {
 		result = revocation_end(service, request, result);
 	}
+	owner_charge_end(service, request);
+	owner_work_free(request);
+	list_unlink(&request->proving);
 	service->under_way--;
 	request->done(request, result);
+}
+
+/* Whoever may not begin it learns that first, whatever else may be wrong with it. */
+static int step(struct service *service, struct request *request)
+{
+	int result = request->stage == REQUEST_BEGIN && request->revocation == NULL
+	                     ? proof_admit(service, request)
+	                     : 0;
+
+	return result == 0 ? steps[request->operation](service, request) : result;
 }
 
 /* The store's file was replaced, by a backup say, or is gone: what is there now counts from here
@@ -141,7 +164,7 @@ static int step_anew(struct service *service, struct request *request)
 
 	log_event(LOG_LEVEL_NOTICE, "store-replaced", "result=%d", result);
 	if (result == 0 || result == SPAREKEY_NOT_INITIALIZED) {
-		result = steps[request->operation](service, request);
+		result = step(service, request);
 	}
 	return result;
 }
@@ -154,7 +177,7 @@ void service_step(struct service *service, struct request *request)
 		wait_for_writer(service, request);
 		return;
 	}
-	result = steps[request->operation](service, request);
+	result = step(service, request);
 	if (result == -ESTALE) {
 		result = step_anew(service, request);
 	}
@@ -177,6 +200,16 @@ void service_submit(struct service *service, struct request *request)
 	request->has_begun = false;
 	request->reached[0] = '\0';
 	request->revocation = NULL;
+	request->work = NULL;
+	request->proof = NULL;
+	request->is_owner_charged = false;
+	request->is_locked = false;
+	request->has_pace = false;
+	list_start(&request->proving);
+	if (request->operation == OPERATION_AUTHENTICATE ||
+	    request->operation == OPERATION_INITIALIZE) {
+		list_append(&service->proving, &request->proving);
+	}
 	list_start(&request->link);
 	service->under_way++;
 	if (service->stopping && !request->is_undo) {
@@ -200,7 +233,20 @@ void service_drain(struct service *service)
 
 bool service_idle(const struct service *service)
 {
-	return service->under_way == 0 && gather_empty(service->gather);
+	return service->under_way == 0 && gather_empty(service->gather) &&
+	       service->proofs_count == 0 && !service->owes_scrub;
+}
+
+int service_admit(struct service *service, struct request *request)
+{
+	int result = service->writer == NULL ? proof_admit(service, request) : 0;
+
+	return result == -EBUSY || result == -ESTALE ? 0 : result;
+}
+
+void service_forget(struct service *service, const char *caller)
+{
+	proof_end(service, caller);
 }
 
 const struct settings *service_settings(const struct service *service)
@@ -231,7 +277,19 @@ static int service_start(struct service *service)
 		result = gather_new(service, &service->gather);
 	}
 	if (result == 0) {
-		result = penalties_new(&service->penalties);
+		result = penalties_new(&penalty_rules_password, &service->penalties);
+	}
+	if (result == 0) {
+		result = penalties_new(&penalty_rules_owner, &service->owner_penalties);
+	}
+	if (result == 0) {
+		result = pace_new(service, &service->pace);
+	}
+	if (result == 0) {
+		result = owner_start(service);
+	}
+	if (result == 0) {
+		result = proof_start(service);
 	}
 	return result;
 }
@@ -248,6 +306,8 @@ int service_new(struct loop *loop, const struct settings *settings, struct store
 	service->settings = *settings;
 	service->store = store;
 	service->pool = pool;
+	list_start(&service->proofs);
+	list_start(&service->proving);
 	int result = service_start(service);
 
 	if (result < 0) {
@@ -266,10 +326,15 @@ struct service *service_free(struct service *service)
 	}
 	service_drain(service);
 	wait_for_undos(service);
+	proof_end_others(service, NULL);
 	service->gather = gather_free(service->gather);
 	service->news = news_free(service->news);
 	service->warm = warm_free(service->warm);
 	service->penalties = penalties_free(service->penalties);
+	service->owner_penalties = penalties_free(service->owner_penalties);
+	service->pace = pace_free(service->pace);
+	service->scrub = loop_timer_free(service->scrub);
+	service->proof_end = loop_timer_free(service->proof_end);
 	service->retry = loop_timer_free(service->retry);
 	service->next = loop_timer_free(service->next);
 	service->sweep = loop_timer_free(service->sweep);

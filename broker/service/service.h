@@ -29,6 +29,10 @@ struct service_listener {
 	void (*used)(void *data, const char *id);
 	void (*verified)(void *data, const char *id, const char *scope, int64_t at);
 	void (*failed)(void *data, const char *scope, int64_t at, uint32_t count);
+	/* A caller holds a proof now, or does no more: whoever knows when he goes says so by
+	 * service_forget. */
+	void (*proof)(void *data, const char *caller, bool is_held);
+	void (*owner)(void *data, const struct owner_state *owner);
 	void (*events_added)(void *data, int64_t last_serial);
 };
 
@@ -47,6 +51,11 @@ void service_submit(struct service *service, struct request *request);
 void service_drain(struct service *service);
 /* Whether no request is under way and nothing waits to be written. */
 bool service_idle(const struct service *service);
+/* Whether a request would be admitted by what its caller has proved: 0 or the refusal. For a caller
+ * whose secret is still to be read; it is asked again when it begins. */
+int service_admit(struct service *service, struct request *request);
+/* The caller is gone: his proof ends. */
+void service_forget(struct service *service, const char *caller);
 const struct settings *service_settings(const struct service *service);
 
 #endif

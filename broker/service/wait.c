@@ -153,6 +153,7 @@ void wait_stop(struct service *service)
 
 	list_start(&undos);
 	move_undos(&service->parked, &undos);
+	pace_stop(service);
 	end_all(service, &service->guesses, -ECANCELED); /* first: an end may wake one of them */
 	end_all(service, &service->soon, -ECANCELED);
 	end_all(service, &service->parked, -ECANCELED);

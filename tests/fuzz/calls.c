@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/workers.h"
 #include "bus/door.h"
+#include "crypto/totp.h"
 #include "bus/internal.h"
 #include "config.h"
 #include "crypto/argon2id.h"
@@ -218,7 +219,7 @@ static void world_begin(void)
 	bool has_memory = access("/dev/shm", W_OK) == 0;
 
 	world = calloc(1, sizeof(*world));
-	MUST(world != NULL && secret_start() == 0);
+	MUST(world != NULL && secret_start() == 0 && totp_start() == 0);
 	MUST(is_registered || atexit(world_end) == 0);
 	is_registered = true;
 	(void)snprintf(world->directory, sizeof(world->directory), "%s/sparekey-fuzz-XXXXXX",
@@ -226,6 +227,9 @@ static void world_begin(void)
 	MUST(mkdtemp(world->directory) != NULL);
 	settings_default(&world->settings);
 	world->settings.max_passwords = 50;
+	world->settings.create_requires = REQUIRES_NOTHING;
+	world->settings.owner_argon2_memory_kib = 1024;
+	world->settings.owner_argon2_passes = 1;
 	faults_begin(&none);
 	faults_pause();
 	MUST(loop_new(clock_system(), &world->loop) == 0);
@@ -253,6 +257,15 @@ static const struct {
 	{ PATH_BROKER, NAME_MANAGER, "ListEvents", "tua{sv}", "a(xtssa{sv})" },
 	{ PATH_BROKER, NAME_VERIFIER, "Verify", "ssa{sv}", "oa{sv}" },
 	{ PATH_BROKER, NAME_VERIFIER, "VerifyByFileDescriptor", "hsa{sv}", "oa{sv}" },
+	{ PATH_BROKER, NAME_OWNER, "Initialize", "ha{sv}", "" },
+	{ PATH_BROKER, NAME_OWNER, "Authenticate", "ha{sv}", "t" },
+	{ PATH_BROKER, NAME_OWNER, "Lock", "", "" },
+	{ PATH_BROKER, NAME_OWNER, "ChangeMainPassword", "ha{sv}", "" },
+	{ PATH_BROKER, NAME_OWNER, "EnrollTotp", "a{sv}", "h" },
+	{ PATH_BROKER, NAME_OWNER, "ConfirmTotp", "sa{sv}", "" },
+	{ PATH_BROKER, NAME_OWNER, "RemoveTotp", "a{sv}", "" },
+	{ PATH_BROKER, NAME_OWNER, "GenerateRecoveryCodes", "a{sv}", "h" },
+	{ PATH_BROKER, NAME_OWNER, "Erase", "a{sv}", "" },
 	{ NULL, NAME_PASSWORD, "Revoke", "a{sv}", "" },
 	{ NULL, NAME_PASSWORD, "Rename", "sa{sv}", "" },
 	{ NULL, NAME_PASSWORD, "SetScopes", "asa{sv}", "" },

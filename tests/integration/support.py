@@ -5,18 +5,23 @@ Nothing here touches the caller's own bus, home or store. The build directory co
 build/release below the source tree); SPAREKEY_SANITIZER=1 says that it was built with sanitizers.
 """
 import atexit
+import base64
 import contextlib
+import hashlib
+import hmac
 import os
 import pwd
 import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
@@ -34,6 +39,7 @@ PATH = "/org/sparekey/Broker1"
 PASSWORDS = PATH + "/password"
 MANAGER = NAME + ".Manager"
 VERIFIER = NAME + ".Verifier"
+OWNER = NAME + ".Owner"
 PASSWORD = NAME + ".Password"
 INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -43,6 +49,7 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 OWN = NAME + ".Error."
 STANDARD = "org.freedesktop.DBus.Error."
 AUTHENTICATION_FAILED = OWN + "AuthenticationFailed"
+SECOND_FACTOR_NOT_ENROLLED = OWN + "SecondFactorNotEnrolled"
 LABEL_IN_USE = OWN + "LabelInUse"
 INVALID_LABEL = OWN + "InvalidLabel"
 INVALID_SCOPE = OWN + "InvalidScope"
@@ -63,7 +70,8 @@ PROPERTY_READ_ONLY = STANDARD + "PropertyReadOnly"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 SANITIZER_REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "UndefinedBehaviorSanitizer",
                      "runtime error:")
-LOW_COST = {"argon2-memory-kib": "1024", "argon2-passes": "1"}
+LOW_COST = {"create-requires": "nothing", "owner-argon2-memory-kib": 7168, "owner-argon2-passes": 1,
+            "argon2-memory-kib": "1024", "argon2-passes": "1"}
 
 _started = []
 
@@ -184,6 +192,21 @@ def mistyped_secret(secret, group=3):
     place = (group - 1) * 6 + 2
     other = ALPHABET[(ALPHABET.index(secret[place]) + 7) % 32]
     return secret[:place] + other + secret[place + 1:]
+
+
+# An authenticator, by the RFCs' own words and not by the library the broker uses.
+
+def code_at(key, step):
+    """RFC 6238, RFC 4226 section 5.3."""
+    digest = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7fffffff) % 10**6:06d}"
+
+
+def key_of(address):
+    """The key of an otpauth:// address, and all its fields."""
+    fields = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+    return base64.b32decode(fields["secret"]), fields
 
 
 # Descriptors.

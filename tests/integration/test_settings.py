@@ -128,7 +128,9 @@ class InForce(TestCase):
 
     def test_settings_are_shown_as_they_are(self):
         given = {"max-passwords": 7, "max-lifetime": "2d", "cache-seconds": 11, "workers": 3, "idle-exit-seconds": 12,
-                 "argon2-memory-kib": 2048, "argon2-passes": 4, "default-scopes": "xmpp"}
+                 "argon2-memory-kib": 2048, "argon2-passes": 4, "default-scopes": "xmpp",
+                 "create-requires": "password", "proof-seconds": 77, "owner-argon2-memory-kib": 8192,
+                 "owner-argon2-passes": 2}
         home = Home(settings=given)
         self.addCleanup(home.remove)
         broker = Broker(home=home)

@@ -20,6 +20,7 @@ static const struct method verifier_methods[] = {
 const struct interface verifier_interface = { NAME_VERIFIER, verifier_methods, 2, "" };
 const struct interface manager_interface = { NAME_MANAGER, NULL, 0, "" };
 const struct interface password_interface = { NAME_PASSWORD, NULL, 0, "" };
+const struct interface owner_interface = { NAME_OWNER, NULL, 0, "" };
 const struct interface introspectable_interface = { "a.b", NULL, 0, "" };
 const struct interface properties_interface = { "a.c", NULL, 0, "" };
 const struct interface object_manager_interface = { "a.d", NULL, 0, "" };

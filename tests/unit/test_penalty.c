@@ -29,7 +29,7 @@ void *__wrap_reallocarray(void *old, size_t count, size_t size)
 
 static int setup(void **state)
 {
-	return penalties_new((struct penalties **)state);
+	return penalties_new(&penalty_rules_password, (struct penalties **)state);
 }
 
 static int teardown(void **state)
