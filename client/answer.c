@@ -13,6 +13,8 @@
 #include "client/record.h"
 #include "protocol/codec.h"
 
+#define INITIALIZED_YES 2u /* Owner.Initialized */
+
 typedef int read_fn(struct call *call, DBusMessageIter *body);
 
 static int read_nothing(struct call *call, DBusMessageIter *body)
@@ -23,13 +25,11 @@ static int read_nothing(struct call *call, DBusMessageIter *body)
 }
 
 /* Only a pipe can be read without ever waiting for its other end. */
-static int read_created(struct call *call, DBusMessageIter *body)
+static int read_secret(struct call *call, DBusMessageIter *body)
 {
 	struct stat status;
 	int fd = -1;
 
-	record_id(body, call->answer.id);
-	dbus_message_iter_next(body);
 	dbus_message_iter_get_basic(body, &fd);
 	if (fd < 0) {
 		return SPAREKEY_FAILED;
@@ -39,6 +39,13 @@ static int read_created(struct call *call, DBusMessageIter *body)
 		return SPAREKEY_FAILED;
 	}
 	return sparekey_secret_new(&call->answer.secret);
+}
+
+static int read_created(struct call *call, DBusMessageIter *body)
+{
+	record_id(body, call->answer.id);
+	dbus_message_iter_next(body);
+	return read_secret(call, body);
 }
 
 static int read_id(struct call *call, DBusMessageIter *body)
@@ -197,6 +204,36 @@ static int read_settings(struct call *call, DBusMessageIter *body)
 	return 0;
 }
 
+static int take_state(void *data, const char *key, DBusMessageIter *value)
+{
+	struct sparekey_owner *owner = data;
+	uint32_t number = 0;
+
+	if (!codec_read_uint32(value, &number)) {
+		return 0;
+	}
+	if (strcmp(key, "Initialized") == 0) {
+		owner->initialized = number == INITIALIZED_YES;
+	} else if (strcmp(key, "SecondFactor") == 0) {
+		owner->second_factor = number <= SPAREKEY_FACTOR_TOTP ? number : 0;
+	} else if (strcmp(key, "RecoveryCodesLeft") == 0) {
+		owner->recovery_codes_left = number;
+	}
+	return 0;
+}
+
+static int read_owner(struct call *call, DBusMessageIter *body)
+{
+	codec_dict_each(body, take_state, &call->answer.owner);
+	return 0;
+}
+
+static int read_until(struct call *call, DBusMessageIter *body)
+{
+	call->answer.valid_until = record_time(body);
+	return 0;
+}
+
 struct reply {
 	const char *signature;
 	read_fn *read;
@@ -219,6 +256,16 @@ static const struct reply replies[] = {
 	[SPAREKEY_OP_LIST_EVENTS] = { "a(xtssa{sv})", read_events },
 	[SPAREKEY_OP_VERSION] = { "v", read_version },
 	[SPAREKEY_OP_SETTINGS] = { "v", read_settings },
+	[SPAREKEY_OP_OWNER] = { "a{sv}", read_owner },
+	[SPAREKEY_OP_INITIALIZE] = { "", read_nothing },
+	[SPAREKEY_OP_AUTHENTICATE] = { "t", read_until },
+	[SPAREKEY_OP_LOCK] = { "", read_nothing },
+	[SPAREKEY_OP_CHANGE_MAIN_PASSWORD] = { "", read_nothing },
+	[SPAREKEY_OP_ENROLL_TOTP] = { "h", read_secret },
+	[SPAREKEY_OP_CONFIRM_TOTP] = { "", read_nothing },
+	[SPAREKEY_OP_REMOVE_TOTP] = { "", read_nothing },
+	[SPAREKEY_OP_GENERATE_CODES] = { "h", read_secret },
+	[SPAREKEY_OP_ERASE] = { "", read_nothing },
 };
 
 int answer_read(struct sparekey *sparekey, struct call *call, DBusMessage *reply)

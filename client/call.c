@@ -163,6 +163,12 @@ static struct call *first_of(const struct sparekey *sparekey, bool is_sent)
 	return call;
 }
 
+static bool answers_secret(enum sparekey_operation operation)
+{
+	return operation == SPAREKEY_OP_CREATE || operation == SPAREKEY_OP_ENROLL_TOTP ||
+	       operation == SPAREKEY_OP_GENERATE_CODES;
+}
+
 /* 0: it is on its way. */
 static int send_one(struct sparekey *sparekey, struct call *call)
 {
@@ -171,7 +177,7 @@ static int send_one(struct sparekey *sparekey, struct call *call)
 	if (sparekey->owner[0] != '\0' && !dbus_message_set_destination(message, sparekey->owner)) {
 		return -ENOMEM;
 	}
-	if ((call->operation == SPAREKEY_OP_CREATE || dbus_message_contains_unix_fds(message)) &&
+	if ((answers_secret(call->operation) || dbus_message_contains_unix_fds(message)) &&
 	    !dbus_connection_can_send_type(sparekey->connection, DBUS_TYPE_UNIX_FD)) {
 		return client_fail(sparekey, SPAREKEY_NOT_SUPPORTED,
 		                   "this connection cannot carry descriptors");

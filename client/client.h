@@ -165,6 +165,12 @@ void call_finish(struct sparekey *sparekey, struct call *call, int result);
 void receive_begin(struct sparekey *sparekey, struct call *call);
 void receive_ready(struct sparekey *sparekey, int fd);
 
+/* given.c */
+/* 0, SPAREKEY_INVALID_ARGS, or SPAREKEY_NOT_SUPPORTED (of a later version). */
+int given_check(const struct sparekey_request *request);
+/* Whether it can stand at the end of an object path of ours. */
+bool given_is_id(const char *id);
+
 /* request.c */
 /* The message of a request. SPAREKEY_INVALID_ARGS, SPAREKEY_NOT_SUPPORTED (of a later version),
  * -ENOMEM, -errno of pipe2(2). */

@@ -94,14 +94,27 @@ static const struct signal signals[] = {
 	{ "EventsAdded", "x", SPAREKEY_NEWS_EVENTS_ADDED, read_events_added },
 };
 
+static bool is_of_owner(DBusMessage *message)
+{
+	const char *interface = NULL;
+
+	return dbus_message_has_path(message, PATH_BROKER) &&
+	       dbus_message_has_signature(message, "sa{sv}as") &&
+	       dbus_message_get_args(message, NULL, DBUS_TYPE_STRING, &interface,
+	                             DBUS_TYPE_INVALID) &&
+	       strcmp(interface, NAME_OWNER) == 0;
+}
+
 static void tell_changed(const struct sparekey *sparekey, DBusMessage *message)
 {
 	struct sparekey_news news = { .kind = SPAREKEY_NEWS_CHANGED };
 	const char *path = dbus_message_get_path(message);
 	size_t length = strlen(PATH_PASSWORDS "/");
 
-	if (path != NULL && strncmp(path, PATH_PASSWORDS "/", length) == 0 &&
-	    strlen(path + length) < sizeof(news.id)) {
+	if (is_of_owner(message)) {
+		tell(sparekey, SPAREKEY_NEWS_OWNER);
+	} else if (path != NULL && strncmp(path, PATH_PASSWORDS "/", length) == 0 &&
+	           strlen(path + length) < sizeof(news.id)) {
 		memcpy(news.id, path + length, strlen(path + length) + 1);
 		sparekey->told(sparekey->told_data, &news);
 	}

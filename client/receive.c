@@ -8,19 +8,26 @@
 
 #include "client/client.h"
 
+/* A password without its text is to be ended; anything else is asked for anew. */
+static int fail(struct sparekey *sparekey, const struct call *call, const char *what)
+{
+	const char *id = call->answer.id;
+
+	return client_fail(sparekey, SPAREKEY_FAILED, "%s: %s%s", what,
+	                   id[0] != '\0' ? "revoke " : "ask for another", id);
+}
+
 /* An empty pipe means that somebody else has taken it. */
 static int end_secret(struct sparekey *sparekey, const struct call *call, ssize_t count)
 {
 	const struct secret *secret = client_secret(call->answer.secret);
 
 	if (count == 0 && secret_length(secret) == 0) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "somebody else took the secret: revoke %s", call->answer.id);
+		return fail(sparekey, call, "somebody else took the secret");
 	}
 	if (count < 0 || secret_length(secret) > LIMIT_SECRET_BYTES ||
 	    memchr(secret_bytes(secret), '\0', secret_length(secret)) != NULL) {
-		return client_fail(sparekey, SPAREKEY_FAILED,
-		                   "the secret could not be read: revoke %s", call->answer.id);
+		return fail(sparekey, call, "the secret could not be read");
 	}
 	return 0;
 }

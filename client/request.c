@@ -152,7 +152,7 @@ static bool append_revoke_all(DBusMessageIter *body, const struct sparekey_reque
 	return append_dict(body, fill_filter, request) && append_options(body, request);
 }
 
-static bool append_rename(DBusMessageIter *body, const struct sparekey_request *request)
+static bool append_name(DBusMessageIter *body, const struct sparekey_request *request)
 {
 	return codec_append_string(body, request->name) && append_options(body, request);
 }
@@ -187,7 +187,7 @@ static bool append_verify(DBusMessageIter *body, const struct sparekey_request *
 	       append_dict(body, fill_check, request);
 }
 
-static bool append_identify(DBusMessageIter *body, const struct sparekey_request *request)
+static bool append_secret_alone(DBusMessageIter *body, const struct sparekey_request *request)
 {
 	return append_secret(body, request->secret) && append_options(body, request);
 }
@@ -231,6 +231,45 @@ static bool append_property(DBusMessageIter *body, const struct sparekey_request
 	                                                                           : "Settings");
 }
 
+static bool append_owner_interface(DBusMessageIter *body, const struct sparekey_request *request)
+{
+	(void)request;
+	return codec_append_string(body, NAME_OWNER);
+}
+
+static bool append_nothing(DBusMessageIter *body, const struct sparekey_request *request)
+{
+	(void)body;
+	(void)request;
+	return true;
+}
+
+/* Never as a string: a recovery code stands in no message. */
+static bool fill_code(DBusMessageIter *dict, const struct sparekey_request *request)
+{
+	DBusMessageIter entry;
+	DBusMessageIter value;
+
+	return request->code == NULL ||
+	       (codec_dict_entry_open(dict, "code", "h", &entry, &value) &&
+	        codec_dict_entry_end(dict, &entry, &value, append_secret(&value, request->code)));
+}
+
+static bool append_authenticate(DBusMessageIter *body, const struct sparekey_request *request)
+{
+	return append_secret(body, request->secret) && append_dict(body, fill_code, request);
+}
+
+static bool fill_revoke(DBusMessageIter *dict, const struct sparekey_request *request)
+{
+	return !request->revoke || codec_dict_bool(dict, "revoke", true);
+}
+
+static bool append_change(DBusMessageIter *body, const struct sparekey_request *request)
+{
+	return append_secret(body, request->secret) && append_dict(body, fill_revoke, request);
+}
+
 static const struct form forms[] = {
 	[SPAREKEY_OP_CREATE] = { NAME_MANAGER, "CreatePasswordByFileDescriptor", false,
 	                         append_create },
@@ -239,118 +278,32 @@ static const struct form forms[] = {
 	[SPAREKEY_OP_LIST] = { NAME_MANAGER, "ListPasswords", false, append_list },
 	[SPAREKEY_OP_REVOKE] = { NAME_PASSWORD, "Revoke", true, append_options },
 	[SPAREKEY_OP_REVOKE_ALL] = { NAME_MANAGER, "RevokeAll", false, append_revoke_all },
-	[SPAREKEY_OP_RENAME] = { NAME_PASSWORD, "Rename", true, append_rename },
+	[SPAREKEY_OP_RENAME] = { NAME_PASSWORD, "Rename", true, append_name },
 	[SPAREKEY_OP_SET_SCOPES] = { NAME_PASSWORD, "SetScopes", true, append_set_scopes },
 	[SPAREKEY_OP_SET_EXPIRY] = { NAME_PASSWORD, "SetExpiry", true, append_set_expiry },
 	[SPAREKEY_OP_FREEZE] = { NAME_PASSWORD, "Freeze", true, append_options },
 	[SPAREKEY_OP_THAW] = { NAME_PASSWORD, "Thaw", true, append_options },
 	[SPAREKEY_OP_VERIFY] = { NAME_VERIFIER, "VerifyByFileDescriptor", false, append_verify },
 	[SPAREKEY_OP_IDENTIFY] = { NAME_MANAGER, "IdentifyByFileDescriptor", false,
-	                           append_identify },
+	                           append_secret_alone },
 	[SPAREKEY_OP_LIST_EVENTS] = { NAME_MANAGER, "ListEvents", false, append_events },
 	[SPAREKEY_OP_VERSION] = { NAME_PROPERTIES, "Get", false, append_property },
 	[SPAREKEY_OP_SETTINGS] = { NAME_PROPERTIES, "Get", false, append_property },
+	[SPAREKEY_OP_OWNER] = { NAME_PROPERTIES, "GetAll", false, append_owner_interface },
+	[SPAREKEY_OP_INITIALIZE] = { NAME_OWNER, "Initialize", false, append_secret_alone },
+	[SPAREKEY_OP_AUTHENTICATE] = { NAME_OWNER, "Authenticate", false, append_authenticate },
+	[SPAREKEY_OP_LOCK] = { NAME_OWNER, "Lock", false, append_nothing },
+	[SPAREKEY_OP_CHANGE_MAIN_PASSWORD] = { NAME_OWNER, "ChangeMainPassword", false,
+	                                       append_change },
+	[SPAREKEY_OP_ENROLL_TOTP] = { NAME_OWNER, "EnrollTotp", false, append_options },
+	[SPAREKEY_OP_CONFIRM_TOTP] = { NAME_OWNER, "ConfirmTotp", false, append_name },
+	[SPAREKEY_OP_REMOVE_TOTP] = { NAME_OWNER, "RemoveTotp", false, append_options },
+	[SPAREKEY_OP_GENERATE_CODES] = { NAME_OWNER, "GenerateRecoveryCodes", false,
+	                                 append_options },
+	[SPAREKEY_OP_ERASE] = { NAME_OWNER, "Erase", false, append_options },
 };
 
 #define FORMS (sizeof(forms) / sizeof(forms[0]))
-
-static bool are_texts(const char *const *texts, unsigned int count)
-{
-	if (count > 0 && texts == NULL) {
-		return false;
-	}
-	for (unsigned int i = 0; i < count; i++) {
-		if (texts[i] == NULL) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* What can stand at the end of an object path of ours. */
-static bool is_id(const char *id)
-{
-	size_t length = strspn(id, "_0123456789abcdefghijklmnopqrstuvwxyz");
-
-	return length > 0 && length < SPAREKEY_ID_SIZE && id[length] == '\0';
-}
-
-static bool is_wish(const struct sparekey_wish *wish)
-{
-	return wish != NULL && wish->label != NULL && wish->expires_at >= 0 &&
-	       are_texts(wish->scopes, wish->scopes_count);
-}
-
-/* One that asks for nothing in particular would end everything: that must be meant. */
-static bool is_filter(const struct sparekey_filter *filter)
-{
-	if (filter == NULL || filter->unused_since < 0 || filter->created_before < 0 ||
-	    !are_texts(filter->except, filter->except_count)) {
-		return false;
-	}
-	for (unsigned int i = 0; i < filter->except_count; i++) {
-		if (!is_id(filter->except[i])) {
-			return false;
-		}
-	}
-	return filter->all || filter->scope != NULL || filter->account != NULL ||
-	       filter->unused_since > 0 || filter->created_before > 0;
-}
-
-/* What is reserved is what a later version asks for, and this one cannot give. */
-#define ASKS_NO_MORE(given) (memcmp((given)->reserved, nothing, sizeof((given)->reserved)) == 0)
-
-static bool is_of_this_version(const struct sparekey_request *request)
-{
-	static const uint64_t nothing[sizeof(request->reserved) / sizeof(request->reserved[0])];
-	enum sparekey_operation operation = request->operation;
-
-	return ASKS_NO_MORE(request) &&
-	       (operation != SPAREKEY_OP_CREATE || ASKS_NO_MORE(request->wish)) &&
-	       (operation != SPAREKEY_OP_REVOKE_ALL || ASKS_NO_MORE(request->filter)) &&
-	       (operation != SPAREKEY_OP_VERIFY || request->check == NULL ||
-	        ASKS_NO_MORE(request->check));
-}
-
-/* Whether what the operation cannot do without is there, and all that is there can be said. */
-static bool is_complete(const struct sparekey_request *request)
-{
-	switch (request->operation) {
-	case SPAREKEY_OP_NONE:
-		return false;
-	case SPAREKEY_OP_CREATE:
-		return is_wish(request->wish);
-	case SPAREKEY_OP_FIND:
-		return request->name != NULL;
-	case SPAREKEY_OP_RENAME:
-		return request->id != NULL && request->name != NULL;
-	case SPAREKEY_OP_SET_SCOPES:
-		return request->id != NULL && are_texts(request->scopes, request->scopes_count);
-	case SPAREKEY_OP_SET_EXPIRY:
-		return request->id != NULL && request->expires_at >= 0;
-	case SPAREKEY_OP_GET:
-	case SPAREKEY_OP_REVOKE:
-	case SPAREKEY_OP_FREEZE:
-	case SPAREKEY_OP_THAW:
-		return request->id != NULL;
-	case SPAREKEY_OP_REVOKE_ALL:
-		return is_filter(request->filter);
-	case SPAREKEY_OP_VERIFY:
-		return request->secret != NULL && request->scope != NULL;
-	case SPAREKEY_OP_IDENTIFY:
-		return request->secret != NULL;
-	case SPAREKEY_OP_SETTINGS:
-		return request->row != NULL;
-	case SPAREKEY_OP_LIST_EVENTS:
-		return request->not_before >= 0 && request->before >= 0 &&
-		       (request->id == NULL || is_id(request->id));
-	case SPAREKEY_OP_REACH:
-	case SPAREKEY_OP_LIST:
-	case SPAREKEY_OP_VERSION:
-		return true;
-	}
-	return false;
-}
 
 /* What is no id names no password, and no other one either. */
 static DBusMessage *new_message(const struct form *form, const struct sparekey_request *request)
@@ -360,7 +313,7 @@ static DBusMessage *new_message(const struct form *form, const struct sparekey_r
 	snprintf(path, sizeof(path), "%s", PATH_BROKER);
 	if (form->of_password) {
 		snprintf(path, sizeof(path), "%s/%s", PATH_PASSWORDS,
-		         is_id(request->id) ? request->id : "_");
+		         given_is_id(request->id) ? request->id : "_");
 	}
 	return dbus_message_new_method_call(NULL, path, form->interface, form->member);
 }
@@ -370,11 +323,10 @@ int request_encode(const struct sparekey_request *request, DBusMessage **ret_mes
 	DBusMessageIter body;
 	DBusMessage *message = NULL;
 
-	if (!is_complete(request) || (size_t)request->operation >= FORMS) {
-		return SPAREKEY_INVALID_ARGS;
-	}
-	if (!is_of_this_version(request)) {
-		return SPAREKEY_NOT_SUPPORTED;
+	int given = given_check(request);
+
+	if (given != 0 || (size_t)request->operation >= FORMS) {
+		return given != 0 ? given : SPAREKEY_INVALID_ARGS;
 	}
 	if (request->operation == SPAREKEY_OP_REACH) {
 		*ret_message = NULL;

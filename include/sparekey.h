@@ -252,6 +252,14 @@ struct sparekey_verification {
 	uint64_t reserved[64]; /* zero */
 };
 
+/* What the owner has set up (org.sparekey.Broker1.Owner, its properties). */
+struct sparekey_owner {
+	bool initialized;           /* there is a main password */
+	unsigned int second_factor; /* 1: none, 2: an authenticator (TOTP); 0: another */
+	unsigned int recovery_codes_left;
+	uint64_t reserved[16]; /* zero */
+};
+
 /* What a text is (Manager.IdentifyByFileDescriptor). */
 struct sparekey_identity {
 	char result[16];           /* ours, wrong, unknown, mistyped, malformed */
@@ -367,6 +375,60 @@ int sparekey_settings(struct sparekey *sparekey,
                       void (*row)(void *data, const char *name, const char *value), void *data);
 
 /*
+ * THE OWNER'S PROOF. With the setting create-requires as it is by default, sparekey_create and
+ * sparekey_thaw, and sparekey_set_scopes and sparekey_set_expiry where they give more than there
+ * was, need a handle that has proved the main password and a code. Without:
+ * SPAREKEY_NOT_INITIALIZED (there is no main password yet), SPAREKEY_AUTHENTICATION_REQUIRED (no
+ * proof, or it has ended), SPAREKEY_SECOND_FACTOR_NOT_ENROLLED (no authenticator yet),
+ * SPAREKEY_SECOND_FACTOR_REQUIRED (the proof was made without a code); nothing was done then. A
+ * proof is its connection's: it ends with it, at the time sparekey_authenticate tells, and by
+ * sparekey_lock. Taking access away needs none. A main password and a code cross by pipes alone.
+ */
+
+#define SPAREKEY_FACTOR_NONE 1
+#define SPAREKEY_FACTOR_TOTP 2
+
+/* The owner's state. SPAREKEY_UNKNOWN_INTERFACE: the broker knows no owner. */
+int sparekey_owner(struct sparekey *sparekey, struct sparekey_owner *ret_owner);
+/* Sets the first main password; the handle has then proved it. SPAREKEY_ALREADY_INITIALIZED,
+ * SPAREKEY_INVALID_MAIN_PASSWORD (less than 12 characters, more than 1024 bytes, or no UTF-8). */
+int sparekey_initialize(struct sparekey *sparekey, const struct sparekey_secret *main_password);
+/* Proves both. `code`: what the authenticator shows, or a recovery code; NULL: none.
+ * SPAREKEY_AUTHENTICATION_FAILED: one of them is wrong, or the code was used before;
+ * SPAREKEY_SECOND_FACTOR_REQUIRED: the main password was right, and a code is needed;
+ * SPAREKEY_RATE_LIMITED: nothing was checked; SPAREKEY_NOT_INITIALIZED. `ret_valid_until` may be
+ * NULL. */
+int sparekey_authenticate(struct sparekey *sparekey, const struct sparekey_secret *main_password,
+                          const struct sparekey_secret *code, int64_t *ret_valid_until);
+/* Ends the proof; succeeds without one, too. */
+int sparekey_lock(struct sparekey *sparekey);
+/*
+ * What follows needs the proof of the main password, and of a code where an authenticator is
+ * enrolled, whatever create-requires says: SPAREKEY_NOT_INITIALIZED,
+ * SPAREKEY_AUTHENTICATION_REQUIRED, SPAREKEY_SECOND_FACTOR_REQUIRED.
+ */
+
+/* `revoke`: every app password is revoked along with it. Proofs of other connections end.
+ * SPAREKEY_INVALID_MAIN_PASSWORD. */
+int sparekey_change_main_password(struct sparekey *sparekey,
+                                  const struct sparekey_secret *new_password, bool revoke);
+/* The address (otpauth://) of a new authenticator, for a QR code. It counts, in place of one
+ * enrolled before, once sparekey_confirm_totp has been given its first code on the same connection,
+ * within ten minutes and within the proof. SPAREKEY_FAILED: somebody else took it. */
+int sparekey_enroll_totp(struct sparekey *sparekey, struct sparekey_secret *ret_uri);
+/* `code`: six digits; it is used up. SPAREKEY_AUTHENTICATION_FAILED, SPAREKEY_RATE_LIMITED,
+ * SPAREKEY_WRONG_STATE (no authenticator waits for it). */
+int sparekey_confirm_totp(struct sparekey *sparekey, const char *code);
+/* The recovery codes go with it. SPAREKEY_SECOND_FACTOR_NOT_ENROLLED. */
+int sparekey_remove_totp(struct sparekey *sparekey);
+/* Ten new recovery codes, each with a newline behind it; older ones stop working. SPAREKEY_FAILED:
+ * somebody else took them; make others. */
+int sparekey_generate_codes(struct sparekey *sparekey, struct sparekey_secret *ret_codes);
+/* Ends every password, without a tombstone, and forgets main password, authenticator, recovery
+ * codes and journal. */
+int sparekey_erase(struct sparekey *sparekey);
+
+/*
  * ASYNCHRONOUS USE. sparekey_fd is one descriptor for any main loop: when it is readable (poll(2),
  * POLLIN), call sparekey_dispatch, which never blocks and calls what is due. It stays the same for
  * the life of the handle; do not read from it. Deadlines and reconnecting go by it too: no timer of
@@ -381,23 +443,33 @@ int sparekey_dispatch(struct sparekey *sparekey);
 
 enum sparekey_operation {
 	SPAREKEY_OP_NONE = 0,
-	SPAREKEY_OP_REACH,       /* needs nothing; a broker is there */
-	SPAREKEY_OP_CREATE,      /* wish; answers id, secret */
-	SPAREKEY_OP_FIND,        /* name, account; answers id */
-	SPAREKEY_OP_GET,         /* id; answers password */
-	SPAREKEY_OP_LIST,        /* name: after, limit; answers list */
-	SPAREKEY_OP_REVOKE,      /* id */
-	SPAREKEY_OP_REVOKE_ALL,  /* filter; answers count */
-	SPAREKEY_OP_RENAME,      /* id, name */
-	SPAREKEY_OP_SET_SCOPES,  /* id, scopes, scopes_count */
-	SPAREKEY_OP_SET_EXPIRY,  /* id, expires_at */
-	SPAREKEY_OP_FREEZE,      /* id */
-	SPAREKEY_OP_THAW,        /* id */
-	SPAREKEY_OP_VERIFY,      /* secret, scope, check; answers verification */
-	SPAREKEY_OP_IDENTIFY,    /* secret; answers identity */
-	SPAREKEY_OP_LIST_EVENTS, /* not_before, before, id, limit; answers events */
-	SPAREKEY_OP_VERSION,     /* answers version */
-	SPAREKEY_OP_SETTINGS,    /* row, row_data, called before the callback */
+	SPAREKEY_OP_REACH,        /* needs nothing; a broker is there */
+	SPAREKEY_OP_CREATE,       /* wish; answers id, secret */
+	SPAREKEY_OP_FIND,         /* name, account; answers id */
+	SPAREKEY_OP_GET,          /* id; answers password */
+	SPAREKEY_OP_LIST,         /* name: after, limit; answers list */
+	SPAREKEY_OP_REVOKE,       /* id */
+	SPAREKEY_OP_REVOKE_ALL,   /* filter; answers count */
+	SPAREKEY_OP_RENAME,       /* id, name */
+	SPAREKEY_OP_SET_SCOPES,   /* id, scopes, scopes_count */
+	SPAREKEY_OP_SET_EXPIRY,   /* id, expires_at */
+	SPAREKEY_OP_FREEZE,       /* id */
+	SPAREKEY_OP_THAW,         /* id */
+	SPAREKEY_OP_VERIFY,       /* secret, scope, check; answers verification */
+	SPAREKEY_OP_IDENTIFY,     /* secret; answers identity */
+	SPAREKEY_OP_LIST_EVENTS,  /* not_before, before, id, limit; answers events */
+	SPAREKEY_OP_VERSION,      /* answers version */
+	SPAREKEY_OP_SETTINGS,     /* row, row_data, called before the callback */
+	SPAREKEY_OP_OWNER,        /* answers owner */
+	SPAREKEY_OP_INITIALIZE,   /* secret: the main password */
+	SPAREKEY_OP_AUTHENTICATE, /* secret: the main password, code; answers valid_until */
+	SPAREKEY_OP_LOCK,
+	SPAREKEY_OP_CHANGE_MAIN_PASSWORD, /* secret: the new one, revoke */
+	SPAREKEY_OP_ENROLL_TOTP,          /* answers secret: the address */
+	SPAREKEY_OP_CONFIRM_TOTP,         /* name: the code */
+	SPAREKEY_OP_REMOVE_TOTP,
+	SPAREKEY_OP_GENERATE_CODES, /* answers secret: the codes */
+	SPAREKEY_OP_ERASE,
 };
 
 /* One request: the operation and what it needs, as the blocking call of that name takes it. */
@@ -419,7 +491,9 @@ struct sparekey_request {
 	const struct sparekey_filter *filter;
 	void (*row)(void *data, const char *name, const char *value);
 	void *row_data;
-	uint64_t reserved[32]; /* must be zero */
+	const struct sparekey_secret *code;
+	bool revoke;
+	uint64_t reserved[30]; /* must be zero */
 };
 
 /* One answer, valid during the callback. What the operation does not answer is zero. */
@@ -433,7 +507,9 @@ struct sparekey_answer {
 	struct sparekey_identity identity;
 	unsigned int count;
 	char version[64];
-	uint64_t reserved[64]; /* zero */
+	struct sparekey_owner owner;
+	int64_t valid_until;
+	uint64_t reserved[45]; /* zero */
 };
 
 /* Called once for each request, with its result and its answer; sparekey_error_text says what was
@@ -464,6 +540,7 @@ enum sparekey_news_kind {
 	SPAREKEY_NEWS_EVENTS_ADDED, /* serial: the last line of the journal */
 	SPAREKEY_NEWS_LOST,         /* the connection is gone; the next request makes a new one */
 	SPAREKEY_NEWS_CONNECTED,    /* there is a connection: list anew */
+	SPAREKEY_NEWS_OWNER, /* main password, authenticator or recovery codes are others now */
 };
 
 struct sparekey_news {

@@ -48,6 +48,9 @@ static const char *const words[] = {
 	"ours",
 	"imap",
 	"workers:u",
+	"Initialized:u",
+	"SecondFactor:u",
+	"RecoveryCodesLeft:u",
 	"max-lifetime:t",
 	"default-scopes:as",
 	"k7mq3",
@@ -300,20 +303,38 @@ static void answer(enum sparekey_operation operation, DBusMessage *message,
 }
 
 static const char *const signatures[] = {
-	[SPAREKEY_OP_CREATE] = "oh",      [SPAREKEY_OP_FIND] = "o",
-	[SPAREKEY_OP_GET] = "a{sv}",      [SPAREKEY_OP_LIST] = "a(oa{sv})",
-	[SPAREKEY_OP_REVOKE] = "",        [SPAREKEY_OP_REVOKE_ALL] = "u",
-	[SPAREKEY_OP_RENAME] = "",        [SPAREKEY_OP_SET_SCOPES] = "",
-	[SPAREKEY_OP_SET_EXPIRY] = "",    [SPAREKEY_OP_FREEZE] = "",
-	[SPAREKEY_OP_THAW] = "",          [SPAREKEY_OP_VERIFY] = "oa{sv}",
-	[SPAREKEY_OP_IDENTIFY] = "a{sv}", [SPAREKEY_OP_LIST_EVENTS] = "a(xtssa{sv})",
-	[SPAREKEY_OP_VERSION] = "v",      [SPAREKEY_OP_SETTINGS] = "v",
+	[SPAREKEY_OP_CREATE] = "oh",
+	[SPAREKEY_OP_FIND] = "o",
+	[SPAREKEY_OP_GET] = "a{sv}",
+	[SPAREKEY_OP_LIST] = "a(oa{sv})",
+	[SPAREKEY_OP_REVOKE] = "",
+	[SPAREKEY_OP_REVOKE_ALL] = "u",
+	[SPAREKEY_OP_RENAME] = "",
+	[SPAREKEY_OP_SET_SCOPES] = "",
+	[SPAREKEY_OP_SET_EXPIRY] = "",
+	[SPAREKEY_OP_FREEZE] = "",
+	[SPAREKEY_OP_THAW] = "",
+	[SPAREKEY_OP_VERIFY] = "oa{sv}",
+	[SPAREKEY_OP_IDENTIFY] = "a{sv}",
+	[SPAREKEY_OP_LIST_EVENTS] = "a(xtssa{sv})",
+	[SPAREKEY_OP_VERSION] = "v",
+	[SPAREKEY_OP_SETTINGS] = "v",
+	[SPAREKEY_OP_OWNER] = "a{sv}",
+	[SPAREKEY_OP_INITIALIZE] = "",
+	[SPAREKEY_OP_AUTHENTICATE] = "t",
+	[SPAREKEY_OP_LOCK] = "",
+	[SPAREKEY_OP_CHANGE_MAIN_PASSWORD] = "",
+	[SPAREKEY_OP_ENROLL_TOTP] = "h",
+	[SPAREKEY_OP_CONFIRM_TOTP] = "",
+	[SPAREKEY_OP_REMOVE_TOTP] = "",
+	[SPAREKEY_OP_GENERATE_CODES] = "h",
+	[SPAREKEY_OP_ERASE] = "",
 };
 
 static enum sparekey_operation operation_of(uint8_t byte)
 {
 	return (enum sparekey_operation)(SPAREKEY_OP_CREATE +
-	                                 byte % (SPAREKEY_OP_SETTINGS - SPAREKEY_OP_REACH));
+	                                 byte % (SPAREKEY_OP_ERASE - SPAREKEY_OP_REACH));
 }
 
 static void answer_composed(struct source *source, const struct faults *faults)
@@ -431,6 +452,7 @@ static void encode(struct source *source, const struct faults *faults)
 		                            .row = row };
 
 	MUST(sparekey_secret_new((struct sparekey_secret **)(void *)&request.secret) == 0);
+	request.code = source_byte(source) % 2 == 0 ? request.secret : NULL;
 	faults_begin(faults);
 	int result = request_encode(&request, &message);
 

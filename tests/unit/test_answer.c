@@ -25,6 +25,8 @@ struct heard {
 	struct sparekey_password password;
 	struct sparekey_verification verification;
 	struct sparekey_identity identity;
+	struct sparekey_owner owner;
+	int64_t valid_until;
 	struct sparekey_news news;
 	char settings[400];
 };
@@ -39,6 +41,8 @@ static void done(void *data, int result, const struct sparekey_answer *answer)
 	heard.password = answer->password;
 	heard.verification = answer->verification;
 	heard.identity = answer->identity;
+	heard.owner = answer->owner;
+	heard.valid_until = answer->valid_until;
 }
 
 static void row(void *data, const char *name, const char *value)
@@ -294,6 +298,87 @@ static void test_a_secret_without_end(void **state)
 	close(ends[1]);
 }
 
+static void test_the_owner(void **state)
+{
+	DBusMessageIter body;
+	DBusMessageIter dict;
+	DBusMessage *reply = new_reply(&body);
+
+	assert_true(codec_dict_open(&body, &dict));
+	assert_true(codec_dict_uint32(&dict, "Initialized", 2));
+	assert_true(codec_dict_uint32(&dict, "SecondFactor", SPAREKEY_FACTOR_TOTP));
+	assert_true(codec_dict_uint32(&dict, "RecoveryCodesLeft", 9));
+	assert_true(codec_dict_string(&dict, "RecoveryCodesLeft", "none"));
+	assert_true(codec_container_end(&body, &dict, true));
+	answer(*state, SPAREKEY_OP_OWNER, reply);
+	assert_true(heard.owner.initialized);
+	assert_int_equal(heard.owner.second_factor, SPAREKEY_FACTOR_TOTP);
+	assert_int_equal(heard.owner.recovery_codes_left, 9);
+
+	/* What this version does not know is neither set up nor a factor it knows. */
+	memset(&heard, 0, sizeof heard);
+	reply = new_reply(&body);
+	assert_true(codec_dict_open(&body, &dict));
+	assert_true(codec_dict_uint32(&dict, "Initialized", 3));
+	assert_true(codec_dict_uint32(&dict, "SecondFactor", 3));
+	assert_true(codec_container_end(&body, &dict, true));
+	answer(*state, SPAREKEY_OP_OWNER, reply);
+	assert_false(heard.owner.initialized);
+	assert_int_equal(heard.owner.second_factor, 0);
+}
+
+static void test_until_when_a_proof_lasts(void **state)
+{
+	DBusMessageIter body;
+	DBusMessage *reply = new_reply(&body);
+
+	assert_true(codec_append_uint64(&body, 1800000000));
+	answer(*state, SPAREKEY_OP_AUTHENTICATE, reply);
+	assert_int_equal(heard.result, 0);
+	assert_int_equal(heard.valid_until, 1800000000);
+}
+
+/* There is no password to revoke. */
+static void test_codes_that_somebody_else_took(void **state)
+{
+	DBusMessageIter body;
+	DBusMessage *reply = new_reply(&body);
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	close(ends[1]);
+	assert_true(dbus_message_iter_append_basic(&body, DBUS_TYPE_UNIX_FD, &ends[0]));
+	answer(*state, SPAREKEY_OP_GENERATE_CODES, reply);
+	close(ends[0]);
+	assert_int_equal(heard.result, SPAREKEY_FAILED);
+	assert_string_equal(sparekey_error_text(*state),
+	                    "somebody else took the secret: ask for another");
+}
+
+static void test_news_of_the_owner(void **state)
+{
+	const char *interface = NAME_OWNER;
+	DBusMessage *signal = dbus_message_new_signal(
+		PATH_BROKER, "org.freedesktop.DBus.Properties", "PropertiesChanged");
+	DBusMessageIter body;
+	DBusMessageIter dict;
+	DBusMessageIter names;
+
+	sparekey_listen(*state, told, NULL);
+	assert_non_null(signal);
+	dbus_message_iter_init_append(signal, &body);
+	assert_true(codec_append_string(&body, interface));
+	assert_true(codec_dict_open(&body, &dict));
+	assert_true(codec_dict_uint32(&dict, "RecoveryCodesLeft", 9));
+	assert_true(codec_container_end(&body, &dict, true));
+	assert_true(dbus_message_iter_open_container(&body, DBUS_TYPE_ARRAY, "s", &names));
+	assert_true(codec_container_end(&body, &names, true));
+	call_message(*state, signal);
+	dbus_message_unref(signal);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.news.kind, SPAREKEY_NEWS_OWNER);
+}
+
 static void test_an_error_without_words(void **state)
 {
 	DBusMessage *reply = dbus_message_new(DBUS_MESSAGE_TYPE_ERROR);
@@ -355,6 +440,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_answer_of_another_signature, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(test_a_secret_without_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_owner, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_until_when_a_proof_lasts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_codes_that_somebody_else_took, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(test_news_of_the_owner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_error_without_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_news, set_up, tear_down),
 	};
