@@ -25,7 +25,7 @@ $(foreach d,$(DIRECTORIES),$(if $(call plain,$($(d))),,$(error $(d)="$($(d))": a
 CC ?= cc
 BUILD ?= build/release
 PKGS_BROKER := libargon2 libsodium liboath dbus-1 sqlite3 inih libutf8proc
-PKGS_CLI := libsodium dbus-1 jansson libutf8proc
+PKGS_CLI := libsodium dbus-1 jansson libutf8proc libqrencode
 PKGS_CLIENT := libsodium dbus-1 libutf8proc
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wstrict-prototypes \

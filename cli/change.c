@@ -138,11 +138,30 @@ static void say_narrowed(const struct cli *cli, const struct scope_set *set)
 	say_hint(cli, "It served every service until now; from now on only: %s", brief(text, room));
 }
 
+static int set_scopes(struct cli *cli, const char *id, const struct scope_set *set)
+{
+	const char *names[LIMIT_SCOPES];
+
+	for (unsigned int i = 0; i < set->count; i++) {
+		names[i] = set->names[i];
+	}
+	int result = sparekey_set_scopes(cli->sparekey, id, names, set->count);
+
+	if (wants_proof(result)) {
+		int code = prove(cli, result);
+
+		if (code != 0) {
+			return code;
+		}
+		result = sparekey_set_scopes(cli->sparekey, id, names, set->count);
+	}
+	return say_result(cli, result);
+}
+
 int scope_command(struct cli *cli, int argc, char **argv)
 {
 	struct sparekey_password password;
 	struct scope_set set;
-	const char *names[LIMIT_SCOPES];
 	bool is_fresh = true;
 	int code = arguments(&argc, argv, 1, 0);
 
@@ -161,18 +180,27 @@ int scope_command(struct cli *cli, int argc, char **argv)
 	for (int i = first; i < argc && code == 0; i++) {
 		code = apply(&set, argv[i], &is_fresh);
 	}
-	for (unsigned int i = 0; i < set.count; i++) {
-		names[i] = set.names[i];
-	}
-	if (code == 0) {
-		code = say_result(
-			cli, sparekey_set_scopes(cli->sparekey, password.id, names, set.count));
-	}
+	code = code == 0 ? set_scopes(cli, password.id, &set) : code;
 	code = code == 0 ? say_changed(cli, password.id, "Changed the scopes of") : code;
 	if (code == 0 && is_fresh && password.scopes.count == 0 && set.count > 0) {
 		say_narrowed(cli, &set);
 	}
 	return code;
+}
+
+static int set_expiry(struct cli *cli, const char *id, long long at)
+{
+	int result = sparekey_set_expiry(cli->sparekey, id, at);
+
+	if (wants_proof(result)) {
+		int code = prove(cli, result);
+
+		if (code != 0) {
+			return code;
+		}
+		result = sparekey_set_expiry(cli->sparekey, id, at);
+	}
+	return say_result(cli, result);
 }
 
 int expire_command(struct cli *cli, int argc, char **argv)
@@ -188,7 +216,7 @@ int expire_command(struct cli *cli, int argc, char **argv)
 		code = resolve(cli, argv[optind], &password);
 	}
 	if (code == 0) {
-		code = say_result(cli, sparekey_set_expiry(cli->sparekey, password.id, at));
+		code = set_expiry(cli, password.id, at);
 	}
 	return code == 0 ? say_changed(cli, password.id, "Changed the expiry of") : code;
 }

@@ -26,6 +26,9 @@ enum cli_exit {
 
 enum cli_color { COLOR_AUTO = 0, COLOR_ALWAYS, COLOR_NEVER };
 
+#define FD_NONE (-1)
+#define FD_SPENT (-2)
+
 /* The global options, and the connection once it is made. */
 struct cli {
 	bool json;
@@ -35,6 +38,8 @@ struct cli {
 	bool no_input;
 	enum cli_color color;
 	const char *address;
+	int password_fd; /* of the main password; FD_NONE, or FD_SPENT once it has been read */
+	int code_fd;
 	struct sparekey *sparekey; /* owned by main */
 	bool wants_help;
 	int ended_by;         /* a signal to end by, once all is tidied up; 0: none */
@@ -70,6 +75,9 @@ command_fn freeze_command;
 command_fn thaw_command;
 command_fn verify_command;
 command_fn which_command;
+command_fn setup_command;
+command_fn passwd_command;
+command_fn factor_command;
 command_fn status_command;
 command_fn help_command;
 
@@ -104,6 +112,9 @@ void gather_globals(int argc, char **argv);
  * `ret_text`. */
 #define ELLIPSIS "\xe2\x80\xa6"
 const char *fit(const char *text, size_t columns, char *ret_text, size_t size);
+
+/* table.c: whether stdout is to be coloured. */
+bool has_color(const struct cli *cli);
 
 /* say.c: one line on stderr, `sparekey: ` and what is wrong; then, if not NULL, a line with what to
  * do. Both are escaped here. Returns `code`. */
@@ -247,17 +258,78 @@ struct making {
 int make_all(struct cli *cli, struct making *making);
 
 /* term.c */
-/* Shows a secret on the alternate screen (or in place) until Enter. 0, EXIT_INTERRUPTED if it was
- * shown and then a signal came, or EXIT_STORE if it could not be written. */
-int term_show_secret(struct cli *cli, struct signals *signals,
-                     const struct sparekey_password *password, const struct sparekey_secret *secret,
-                     bool is_inline);
-/* Reads a secret from the terminal without echo, or from stdin if that is none. 0 or an exit code,
- * said. */
+/* Whether somebody can be asked: stdin is a terminal, and --no-input is not given. */
+bool term_can_ask(const struct cli *cli);
+/* Reads a secret from the terminal on stdin without echo. 0 or an exit code, said. */
+int term_ask_secret(struct cli *cli, const char *prompt, struct sparekey_secret *secret);
+/* The same, or from stdin to its end if that is no terminal. */
 int term_read_secret(struct cli *cli, const char *prompt, struct sparekey_secret *secret);
 /* Asks for a line on the terminal. 0, EXIT_INTERRUPTED, or EXIT_NO if none could be read. */
 int term_ask(struct cli *cli, const char *question, char *ret_line, size_t size);
 /* Lines and columns of the terminal on stdout; 0 each if it is none. */
 void term_size(unsigned int *ret_lines, unsigned int *ret_columns);
+
+/* screen.c */
+/* What stands on the alternate screen. `write` writes it past stdio, with what ends it, for a
+ * window of so many lines and columns; 0: in place, as long as it gets, and nothing is waited for.
+ */
+struct page {
+	bool (*write)(const struct page *page, unsigned int lines, unsigned int columns);
+	const void *data;
+	bool can_turn; /* by an "i" before Enter: light and dark change places */
+	bool is_turned;
+};
+/* Shows it until Enter, or in place. 0, EXIT_INTERRUPTED if it was shown and then a signal came, or
+ * EXIT_STORE if it could not be written. */
+int screen_show(struct cli *cli, struct signals *signals, struct page *page, bool is_inline);
+/* The same of a new password. */
+int screen_show_password(struct cli *cli, struct signals *signals,
+                         const struct sparekey_password *password,
+                         const struct sparekey_secret *secret, bool is_inline);
+
+/* qr.c: the page of a new authenticator's key, `uri` as a QR code and the key in it as text. The
+ * page keeps the secret. */
+void qr_page(const struct cli *cli, const struct sparekey_secret *uri, struct page *ret_page);
+
+/* proof.c */
+/* Whether a result says that the owner has to prove something first. */
+bool wants_proof(int result);
+/* Asks for main password and code as that result wants it, and proves them. 0: try again what gave
+ * the result; or an exit code, said. */
+int prove(struct cli *cli, int why);
+/* A code from its descriptor or the terminal, without the blanks that some write into it. 0 or an
+ * exit code, said. */
+int prove_read_code(struct cli *cli, int why, struct sparekey_secret *ret_code);
+/* Wrong ones that are asked for again on a terminal. */
+#define PROOF_TRIES 3u
+
+/* owner.c */
+/* What is set up; 0 or an exit code, said. Connects. */
+int owner_get(struct cli *cli, struct sparekey_owner *ret_owner);
+/* Asks for the proof that what concerns the owner needs. 0 or an exit code, said. */
+int owner_prove(struct cli *cli, const struct sparekey_owner *owner);
+/* A warning where few recovery codes are left; nothing of a broker that knows none. */
+void owner_say_codes(struct cli *cli);
+/* "totp", "none" or "other". */
+const char *owner_factor(const struct sparekey_owner *owner);
+/* What is set up, as --json and --plain want it, or else `text`. An exit code. */
+int owner_say(struct cli *cli, const char *text);
+/* A new main password: from `fd`, or (-1) asked for twice on the terminal. `set` makes it that: 0,
+ * an exit code, said, or SET_AGAIN, said that it cannot be one. 0 or an exit code, said. */
+#define SET_AGAIN (-1)
+typedef int set_password_fn(struct cli *cli, const struct sparekey_secret *password, void *data);
+int owner_set_password(struct cli *cli, int fd, const char *prompt, set_password_fn *set,
+                       void *data);
+/* What `set` returns for a result. */
+int owner_say_set(const struct cli *cli, int result);
+
+/* factor.c */
+/* A new authenticator: its key shown (or printed), its first code asked for. 0 or an exit code,
+ * said. */
+int factor_enroll(struct cli *cli, bool print);
+/* New recovery codes: shown, and one typed back; or printed. 0 or an exit code, said. */
+int factor_make_codes(struct cli *cli, bool print);
+/* Before anything is made that would be shown: whether it can be. 0 or an exit code, said. */
+int factor_check_output(const struct cli *cli, bool print);
 
 #endif

@@ -8,6 +8,15 @@
 #include "cli.h"
 
 static const struct command commands[] = {
+	{ "setup", setup_command, "", "once: main password, authenticator, recovery codes",
+	  "Goes on where it was broken off.\n"
+	  "  -p, --print          key and codes on standard output, for programs\n"
+	  "      --erase          end everything and start over\n"
+	  "Without the authenticator a recovery code does: sparekey factor add.\n"
+	  "Without the main password nothing can be made or changed, and --erase neither; app\n"
+	  "passwords go on working, and can be listed and revoked. To start over then, end\n"
+	  "sparekeyd and remove ~/.local/share/sparekey ($XDG_DATA_HOME/sparekey): all ends.\n",
+	  "sparekey setup" },
 	{ "new", new_command, "LABEL...", "make app passwords; each is shown once",
 	  "  -s, --scope SCOPE    only for imap, smtp, caldav, ...; may be repeated;\n"
 	  "                       \"any\", alone: for any service\n"
@@ -52,7 +61,21 @@ static const struct command commands[] = {
 	{ "which", which_command, "", "which one is this, or what is wrong with it",
 	  "The text comes from the terminal or standard input. Exit code 0: one of yours.\n",
 	  "sparekey which < phone.txt" },
-	{ "status", status_command, "", "running? how reached? what is in force", "",
+	{ "passwd", passwd_command, "", "change the main password",
+	  "      --revoke         revoke all app passwords in the same step\n"
+	  "      --keep           keep them\n"
+	  "Without either it is asked; Enter revokes them.\n",
+	  "sparekey passwd" },
+	{ "factor", factor_command, "status|add|remove|codes",
+	  "the authenticator and the recovery codes",
+	  "  status               what there is\n"
+	  "  add                  a new authenticator, in place of an earlier one\n"
+	  "  remove               no authenticator, and no recovery codes\n"
+	  "  codes                new recovery codes; earlier ones stop working\n"
+	  "With add and codes:\n"
+	  "  -p, --print          key or codes on standard output, for programs\n",
+	  "sparekey factor codes" },
+	{ "status", status_command, "", "set up? running? how reached? what is in force", "",
 	  "sparekey status" },
 	{ "help", help_command, "[COMMAND]", "this, or all about one command", "",
 	  "sparekey help new" },
@@ -130,7 +153,7 @@ int say_help(const char *name)
 	     "      --no-input           never ask\n"
 	     "      --address=ADDRESS    a D-Bus address in place of the usual ways\n"
 	     "      --password-fd=N      the main password, and\n"
-	     "      --code-fd=N          the code, from a descriptor: not needed yet\n"
+	     "      --code-fd=N          the code, read from a descriptor to its end\n"
 	     "  -h, --help               this, or all about a command\n"
 	     "  -V, --version            the version");
 	return say_end(0);

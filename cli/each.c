@@ -71,6 +71,15 @@ static int act_on_found(struct cli *cli, const struct deed *deed, struct spareke
 		say_progress(cli, i, count);
 		int result = act_on_one(cli, deed, &rows[i]);
 
+		if (wants_proof(result)) {
+			int refused = prove(cli, result);
+
+			if (refused != 0) {
+				code = refused;
+				break;
+			}
+			result = act_on_one(cli, deed, &rows[i]);
+		}
 		if (result != 0) {
 			snprintf(hint, sizeof(hint), "Not done for %s \"%s\".", rows[i].id,
 			         rows[i].label);

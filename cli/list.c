@@ -76,9 +76,10 @@ int list_command(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code;
 	}
-	code = say_list(cli, &list);
+	code = say_end(say_list(cli, &list));
 	sparekey_list_free(&list);
-	return say_end(code);
+	owner_say_codes(cli);
+	return code;
 }
 
 int show_command(struct cli *cli, int argc, char **argv)

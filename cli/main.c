@@ -67,9 +67,9 @@ static int read_color(struct cli *cli, const char *text)
 	return say_error(EXIT_USAGE_ERROR, NULL, "--color is auto, always or never");
 }
 
-/* The descriptors of the owner's proof: nothing asks for it yet, but what is no number is wrong
- * today as well. */
-static int check_fd(const char *text)
+/* A descriptor of the owner's proof. On a terminal what is typed would be seen: there it is asked
+ * for. */
+static int read_fd(const char *text, int *ret_fd)
 {
 	char room[BRIEF_BYTES];
 	char *end = NULL;
@@ -79,6 +79,11 @@ static int check_fd(const char *text)
 		return say_error(EXIT_USAGE_ERROR, NULL, "not the number of a descriptor: \"%s\"",
 		                 brief(text, room));
 	}
+	if (isatty((int)number)) {
+		return say_error(EXIT_USAGE_ERROR, "Without the option it is asked for.",
+		                 "descriptor %ld is a terminal", number);
+	}
+	*ret_fd = (int)number;
 	return 0;
 }
 
@@ -104,8 +109,9 @@ static int read_option(struct cli *cli, int letter)
 		cli->no_input = true;
 		return 0;
 	case 'P':
+		return read_fd(optarg, &cli->password_fd);
 	case 'C':
-		return check_fd(optarg);
+		return read_fd(optarg, &cli->code_fd);
 	case 'A':
 		cli->address = optarg;
 		return 0;
@@ -169,6 +175,10 @@ static int obey(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code < 0 ? say_end(0) : code;
 	}
+	if (cli->password_fd >= 0 && cli->password_fd == cli->code_fd) {
+		return say_error(EXIT_USAGE_ERROR, NULL,
+		                 "main password and code cannot come from the same descriptor");
+	}
 	if (optind < argc) {
 		return run(cli, argc - optind, argv + optind);
 	}
@@ -181,7 +191,7 @@ static int obey(struct cli *cli, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct cli cli = { 0 };
+	struct cli cli = { .password_fd = FD_NONE, .code_fd = FD_NONE };
 
 	(void)setlocale(LC_ALL, "");
 	unsetenv("POSIXLY_CORRECT"); /* options after labels are options wherever we run */

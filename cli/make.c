@@ -69,6 +69,14 @@ static int make_one(struct asking *asking, struct making *making, unsigned int i
 	if (result == 0) {
 		result = ask(asking, &create, take_made, made);
 	}
+	if (wants_proof(result) && !asking->is_ended) {
+		int code = prove(asking->cli, result);
+
+		if (code != 0) {
+			return code;
+		}
+		result = ask(asking, &create, take_made, made);
+	}
 	if (result == 0 && !asking->is_ended) {
 		result = ask(asking, &get, take_record, made);
 	}
@@ -183,8 +191,8 @@ static int make_and_show(struct asking *asking, struct making *making)
 		if (code != 0) {
 			break;
 		}
-		code = term_show_secret(cli, asking->signals, &made->password, made->secret,
-		                        making->in_place);
+		code = screen_show_password(cli, asking->signals, &made->password, made->secret,
+		                            making->in_place);
 		made->secret = sparekey_secret_free(made->secret);
 		if (code == EXIT_STORE) {
 			say_not_written();

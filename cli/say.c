@@ -222,10 +222,29 @@ static int exit_code_of(enum sparekey_error error)
 	return EXIT_BUG;
 }
 
+/* What is missing before anything can be made, and the command that adds it. */
+static const char *missing_hint(int result)
+{
+	switch (result) {
+	case SPAREKEY_NOT_INITIALIZED:
+		return "To set it up: sparekey setup";
+	case SPAREKEY_SECOND_FACTOR_NOT_ENROLLED:
+		return "To add an authenticator: sparekey factor add";
+	default:
+		return NULL;
+	}
+}
+
 int say_result_with(const struct cli *cli, int result, const char *hint)
 {
+	const char *missing = missing_hint(result);
+
 	if (result == 0) {
 		return EXIT_DONE;
+	}
+	if (missing != NULL) {
+		return say_error(exit_code_of((enum sparekey_error)result), missing, "%s",
+		                 sparekey_strerror(result));
 	}
 	if (result < 0) {
 		return say_error(EXIT_BUG, hint, "%s", strerror(-result));

@@ -16,6 +16,7 @@ struct status {
 	unsigned int count;
 	unsigned int frozen;
 	json_t *settings; /* NULL: memory ran out */
+	struct sparekey_owner owner;
 };
 
 static void keep_setting(void *data, const char *name, const char *value)
@@ -40,6 +41,34 @@ static void print_settings(json_t *settings)
 	}
 }
 
+static void print_owner(const struct sparekey_owner *owner)
+{
+	bool has_factor = owner->second_factor == SPAREKEY_FACTOR_TOTP;
+
+	printf("Set up     %s\n", owner->initialized ? "yes" : "no");
+	printf("Factor     %s\n", has_factor ? "authenticator" : "none");
+	if (has_factor) {
+		printf("Codes      %u recovery code%s left\n", owner->recovery_codes_left,
+		       owner->recovery_codes_left == 1 ? "" : "s");
+	}
+}
+
+/* What to do next. */
+static void say_next(const struct cli *cli, const struct status *status)
+{
+	const char *required =
+		json_string_value(json_object_get(status->settings, "create-requires"));
+	bool needs_code = required != NULL && strcmp(required, "password+code") == 0;
+	bool needs_password = needs_code || (required != NULL && strcmp(required, "password") == 0);
+
+	if ((needs_password && !status->owner.initialized) ||
+	    (needs_code && status->owner.second_factor == SPAREKEY_FACTOR_NONE)) {
+		say_hint(cli, "To set it up: sparekey setup");
+	} else if (status->count == 0) {
+		say_hint(cli, "To make a password: sparekey new LABEL");
+	}
+}
+
 static void print_text(const struct cli *cli, const struct status *status)
 {
 	char room[2048];
@@ -48,7 +77,7 @@ static void print_text(const struct cli *cli, const struct status *status)
 	       status->is_private ? "no; one was started for this command" : "yes",
 	       shown(status->version, room));
 	printf("Reached    %s\n", shown(status->way, room));
-	puts("Set up     yes: this version has nothing to set up");
+	print_owner(&status->owner);
 	printf("Passwords  %u", status->count);
 	if (status->frozen > 0) {
 		printf(" (%u frozen)", status->frozen);
@@ -56,19 +85,20 @@ static void print_text(const struct cli *cli, const struct status *status)
 	putchar('\n');
 	print_settings(status->settings);
 	fflush(stdout);
-	if (status->count == 0) {
-		say_hint(cli, "To make a password: sparekey new LABEL");
-	}
+	say_next(cli, status);
 }
 
 static int print_status(const struct cli *cli, const struct status *status)
 {
 	if (cli->json) {
-		return output_json(json_pack("{s:s, s:s, s:i, s:O, s:b, s:i}", "version",
-		                             status->version, "reached", status->way, "passwords",
-		                             (int)status->count, "settings", status->settings,
-		                             "running", !status->is_private, "frozen",
-		                             (int)status->frozen),
+		return output_json(json_pack("{s:s, s:s, s:i, s:O, s:b, s:i, s:b, s:s, s:i}",
+		                             "version", status->version, "reached", status->way,
+		                             "passwords", (int)status->count, "settings",
+		                             status->settings, "running", !status->is_private,
+		                             "frozen", (int)status->frozen, "set_up",
+		                             (int)status->owner.initialized, "second_factor",
+		                             owner_factor(&status->owner), "recovery_codes_left",
+		                             (int)status->owner.recovery_codes_left),
 		                   JSON_INDENT(2));
 	}
 	if (cli->plain) {
@@ -87,6 +117,29 @@ static void count_one(void *data, const struct sparekey_password *password)
 	status->frozen += password->state == SPAREKEY_FROZEN ? 1 : 0;
 }
 
+static int gather(struct cli *cli, struct status *status)
+{
+	int result = 0;
+
+	status->way = sparekey_way(cli->sparekey);
+	status->is_private = strcmp(status->way, "private") == 0;
+	status->settings = json_object();
+	result = sparekey_version(cli->sparekey, status->version);
+	if (result == 0) {
+		result = sparekey_settings(cli->sparekey, keep_setting, status);
+	}
+	if (result == 0 && status->settings == NULL) {
+		return say_no_memory();
+	}
+	if (result == 0) {
+		result = sparekey_owner(cli->sparekey, &status->owner);
+	}
+	if (result == 0) {
+		result = look_at_all(cli, count_one, status);
+	}
+	return say_result(cli, result);
+}
+
 int status_command(struct cli *cli, int argc, char **argv)
 {
 	struct status status = { .settings = NULL };
@@ -102,21 +155,12 @@ int status_command(struct cli *cli, int argc, char **argv)
 	if (code != 0) {
 		return code;
 	}
-	status.way = sparekey_way(cli->sparekey);
-	status.is_private = strcmp(status.way, "private") == 0;
-	status.settings = json_object();
-	code = say_result(cli, sparekey_version(cli->sparekey, status.version));
-	if (code == 0) {
-		code = say_result(cli, sparekey_settings(cli->sparekey, keep_setting, &status));
-	}
-	if (code == 0 && status.settings == NULL) {
-		code = say_no_memory();
-	}
-	if (code == 0) {
-		code = say_result(cli, look_at_all(cli, count_one, &status));
-	}
+	code = gather(cli, &status);
 	if (code == 0) {
 		code = say_end(print_status(cli, &status));
+	}
+	if (code == 0) {
+		owner_say_codes(cli);
 	}
 	json_decref(status.settings);
 	return code;

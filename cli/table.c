@@ -139,7 +139,7 @@ static void print_row(const struct row *row, const size_t widths[COLUMNS])
 	putchar('\n');
 }
 
-static bool has_color(const struct cli *cli)
+bool has_color(const struct cli *cli)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
