@@ -183,16 +183,18 @@ static bool write_codes(const struct page *page, unsigned int lines, unsigned in
  * end of it. */
 static char next_symbol(const char **at)
 {
+	static const char typed[] = "0123456789abcdefghjkmnpqrstvwxyzABCDEFGHJKMNPQRSTVWXYZoOiIlL";
+	static const char meant[] = "0123456789abcdefghjkmnpqrstvwxyzabcdefghjkmnpqrstvwxyz001111";
+
 	while (**at == ' ' || **at == '-' || **at == '\t') {
 		++*at;
 	}
 	if (**at == '\0' || **at == '\n') {
 		return '\0';
 	}
-	char letter = *(*at)++;
+	const char *place = strchr(typed, *(*at)++);
 
-	letter = letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-	return letter == 'o' ? '0' : letter == 'i' || letter == 'l' ? '1' : letter;
+	return place == NULL || *place == '\0' ? '?' : meant[place - typed];
 }
 
 static bool is_same_code(const char *a, const char *b)

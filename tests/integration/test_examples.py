@@ -47,6 +47,7 @@ class Demo(unittest.TestCase):
                               env={**os.environ, "SPAREKEY_BUILD": os.environ.get("SPAREKEY_BUILD", "build/release")},
                               stdin=subprocess.DEVNULL, check=False)
         self.assertEqual(done.returncode, 0, done)
+        self.assertIn("otpauth://totp/Sparekey:", done.stdout)
         self.assertIn("yes: Thunderbird on laptop", done.stdout)
         self.assertEqual(done.stdout.count("AuthenticationFailed"), 2)
         self.assertIn("It stopped working now.", done.stdout)
