@@ -8,14 +8,14 @@
 #include "cli.h"
 
 static const struct command commands[] = {
-	{ "setup", setup_command, "", "once: main password, authenticator, recovery codes",
+	{ "setup", setup_command, "", "main password, authenticator, recovery codes",
 	  "Goes on where it was broken off.\n"
 	  "  -p, --print          key and codes on standard output, for programs\n"
 	  "      --erase          end everything and start over\n"
 	  "Without the authenticator a recovery code does: sparekey factor add.\n"
-	  "Without the main password nothing can be made or changed, and --erase neither; app\n"
+	  "Without the main password nothing can be made or changed, nor erased here; app\n"
 	  "passwords go on working, and can be listed and revoked. To start over then, end\n"
-	  "sparekeyd and remove ~/.local/share/sparekey ($XDG_DATA_HOME/sparekey): all ends.\n",
+	  "sparekeyd and remove ~/.local/share/sparekey (or $XDG_DATA_HOME/sparekey).\n",
 	  "sparekey setup" },
 	{ "new", new_command, "LABEL...", "make app passwords; each is shown once",
 	  "  -s, --scope SCOPE    only for imap, smtp, caldav, ...; may be repeated;\n"

@@ -194,7 +194,10 @@ static char next_symbol(const char **at)
 	}
 	const char *place = strchr(typed, *(*at)++);
 
-	return place == NULL || *place == '\0' ? '?' : meant[place - typed];
+	if (place == NULL || *place == '\0') {
+		return '?';
+	}
+	return meant[place - typed];
 }
 
 static bool is_same_code(const char *a, const char *b)

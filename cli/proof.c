@@ -167,34 +167,54 @@ static int give_code(struct proving *proving)
 	}
 }
 
-/* A code that comes by descriptor is sent along at once: one evaluation fewer. */
+/* A code that comes by descriptor comes along at once: one evaluation fewer. */
+static int get_both(struct proving *proving, bool has_code)
+{
+	int code = get_main_password(proving);
+
+	if (code == 0 && has_code && proving->cli->code_fd >= 0) {
+		code = prove_read_code(proving->cli, proving->why, proving->code);
+	}
+	return code;
+}
+
+/* Whether the main password was right and a code is still to come: the broker says so, or it is
+ * content with less than what is to be done needs. */
+static bool needs_code(const struct proving *proving, int result, bool has_code)
+{
+	return result == SPAREKEY_SECOND_FACTOR_REQUIRED ||
+	       (result == 0 && !has_code && proving->why == SPAREKEY_SECOND_FACTOR_REQUIRED);
+}
+
+static int say_wrong_password(const struct proving *proving, int result, unsigned int tries,
+                              bool has_code)
+{
+	bool is_last = !proving->is_typed || tries >= PROOF_TRIES;
+
+	return say_wrong(proving, result, tries,
+	                 has_code ? "wrong main password or code" : "wrong main password",
+	                 is_last ? "Forgotten? What is left: sparekey help setup" : NULL);
+}
+
 static int give_both(struct proving *proving)
 {
 	bool has_code = proving->cli->code_fd >= 0;
 
 	for (unsigned int tries = 1;; tries++) {
-		int code = get_main_password(proving);
+		int code = get_both(proving, has_code);
 
-		if (code == 0 && has_code && tries == 1) {
-			code = prove_read_code(proving->cli, proving->why, proving->code);
-		}
 		if (code != 0) {
 			return code;
 		}
 		int result = authenticate(proving, has_code);
 
-		if (result == SPAREKEY_SECOND_FACTOR_REQUIRED ||
-		    (result == 0 && !has_code && proving->why == SPAREKEY_SECOND_FACTOR_REQUIRED)) {
+		if (needs_code(proving, result, has_code)) {
 			return give_code(proving);
 		}
 		if (result == 0) {
 			return 0;
 		}
-		code = say_wrong(proving, result, tries,
-		                 has_code ? "wrong main password or code" : "wrong main password",
-		                 tries < PROOF_TRIES && proving->is_typed
-		                         ? NULL
-		                         : "Forgotten? What is left: sparekey help setup");
+		code = say_wrong_password(proving, result, tries, has_code);
 		if (code != 0) {
 			return code;
 		}

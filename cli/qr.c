@@ -19,8 +19,8 @@
 #define GAP 2
 #define COLORS "\033[38;5;16;48;5;231m"
 #define NO_COLORS "\033[0m"
-#define KEY_GROUP 4
-#define KEY_GROUPS_A_LINE 4
+#define KEY_GROUP 4u
+#define KEY_GROUPS_A_LINE ((size_t)4)
 
 struct frame {
 	const QRcode *code;

@@ -250,7 +250,8 @@ class Checks(Tool):
         self.run_it(0, "freeze", "Phone")
         self.assertIn("\nPasswords  1 (1 frozen)\n", self.run_it(0, "status").stdout)
         told = json.loads(self.run_it(0, "--json", "status").stdout)
-        self.assertEqual(list(told), ["version", "reached", "passwords", "settings", "running", "frozen"])
+        self.assertEqual(list(told), ["version", "reached", "passwords", "settings", "running", "frozen", "set_up",
+                                      "second_factor", "recovery_codes_left"])
         self.assertEqual(told["settings"]["max-passwords"], "200")
         self.assertEqual((told["running"], told["passwords"], told["frozen"]), (True, 1, 1))
         self.assertEqual(self.refused(64, "status", "x"), ["sparekey: status takes no argument"])

@@ -19,8 +19,8 @@ if os.access("/dev/shm", os.W_OK):
     tempfile.tempdir = "/dev/shm"  # thousands of commits: no disk
 
 from faults import ERRORS, Failing  # noqa: E402
-from support import (BUILD, SANITIZER, STORAGE_FAILED, STANDARD, Broker, Bus, BusError, Disconnected,  # noqa: E402
-                     Home, TestCase, TimedOut, run_tool, wait_until, wrong_secret)
+from support import (BUILD, SANITIZER, SPAREKEY, STORAGE_FAILED, STANDARD, Broker, Bus, BusError,  # noqa: E402
+                     Disconnected, Home, TestCase, TimedOut, run_tool, wait_until, wrong_secret)
 
 ALL = os.environ.get("SPAREKEY_FAULTS") == "all"
 MOST = 20000
@@ -351,6 +351,37 @@ class Programs(TestCase):
     def test_p22_tool(self):
         for name in ("EIO", "EMFILE", "ENOMEM"):
             self.sweep("fail-call.so", 5, ERRORS[name])
+
+    def test_p43_tool_that_proves(self):
+        """As new, with a main password that the broker asks for first."""
+        main = "correct horse battery"
+        self.broker = Broker(settings={"create-requires": "password"})
+        self.addCleanup(self.broker.stop)
+        self.c = self.client(self.broker)
+        home = self.broker.home
+
+        def run(*arguments):
+            def with_password(environment):
+                read_end, write_end = os.pipe()
+                os.write(write_end, main.encode())
+                os.close(write_end)
+                try:
+                    return subprocess.run([SPAREKEY, f"--password-fd={read_end}", *arguments], stdin=subprocess.DEVNULL,
+                                          pass_fds=[read_end], capture_output=True, text=True, timeout=60, check=False,
+                                          env=home.environment(None, **environment))
+                finally:
+                    os.close(read_end)
+            return with_password
+
+        def check_status(done):
+            if not self.failed(done):
+                self.assertEqual(json.loads(done.stdout)["second_factor"], "none")
+
+        self.assertEqual(run("setup", "-p", "--code-fd=0")({}).returncode, 77)  # no code, but a main password
+        self.assertEqual(run("new", "-p", "kept")({}).returncode, 0)
+        self.loop("fail-alloc.so", 17, run("new", "-p", "made"), self.check_new)
+        self.loop("fail-call.so", 5, run("new", "-p", "made"), self.check_new, ERRORS["EIO"])
+        self.loop("fail-alloc.so", 17, run("--json", "factor", "status"), check_status)
 
     def test_p43_library(self):
         """A program of somebody else's on libsparekey: its own text says what the library answered."""
