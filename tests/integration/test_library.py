@@ -1006,5 +1006,49 @@ class Strangers(unittest.TestCase):
                 broker.remove()
 
 
+class Owner(LibraryTest):
+    """Main password, authenticator and recovery codes, by one handle; news of them by another."""
+
+    def test_all_of_it(self):
+        broker = Broker(settings={"create-requires": "password+code"})
+        self.addCleanup(broker.stop)
+        heard = Started(broker.home, "news", "-")
+        self.assertTrue(heard.line().startswith("8 "))
+        owner = Started(broker.home, "owner", "-")
+
+        def say(*words):
+            owner.say(" ".join(words) + "\n")
+            return owner.line()
+
+        def code(key, after):
+            return subprocess.run(["oathtool", "--totp", "-b", "-N", f"@{int(time.time()) + after}", key], capture_output=True,
+                                  text=True, check=True).stdout.strip()
+
+        main, other = "walnut-harbor-sixteen", "sixteen-walnut-harbors"
+        self.assertEqual((say("owner"), say("create", "x"), say("enroll"), say("authenticate", main)),
+                         ("0 0 1 0", "1", "1 ", "1 "))
+        self.assertEqual((say("initialize", "short"), say("initialize", main), say("initialize", main)), ("12 ", "0 ", "2 "))
+        wait_until(lambda: heard.line().startswith("9 "))
+        self.assertEqual((say("create", "x"), say("confirm", "123456"), say("lock"), say("create", "x")), ("5", "17", "0", "3"))
+        self.assertEqual((say("authenticate", other), say("authenticate", main)), ("6 ", "0 until"))
+        result, uri = say("enroll").split()
+        key = re.search("secret=([A-Z2-7]+)", uri).group(1)
+        self.assertEqual((result, say("confirm", "12345"), say("confirm", code(key, -30)), say("owner")),
+                         ("0", "6", "0", "0 1 2 0"))
+        wait_until(lambda: heard.line().startswith("9 "))
+        self.assertEqual(say("create", "x"), "0")
+        codes = [say("codes").split()[1]] + [owner.line() for _ in range(10)]
+        self.assertEqual(({len(one) for one in codes[:10]}, codes[10], say("owner")), ({11}, "", "0 1 2 10"))
+        self.assertEqual((say("lock"), say("authenticate", main), say("erase")), ("0", "4 ", "3"))
+        self.assertEqual((say("authenticate", main, code(key, -30)), say("authenticate", main, codes[4].upper()),
+                          say("authenticate", main, codes[4])), ("6 ", "0 until", "6 "))
+        self.assertEqual((say("change", "short"), say("change", other), say("create", "y")), ("12 ", "0 ", "0"))
+        self.assertEqual((say("change", main, "revoke"), broker.connect().list()), ("0 ", []))
+        self.assertEqual((say("remove"), say("owner"), say("create", "z"), say("erase"), say("owner")),
+                         ("0", "0 1 1 0", "5", "0", "0 0 1 0"))
+        owner.end()
+        heard.end()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -20,6 +20,10 @@
  *   probe threads ADDRESS SCOPE COUNT    two threads, a handle each, verify stdin: right ones
  *   probe handles ADDRESS COUNT          so many handles at once: how many were answered, how many
  *                                        by the bus
+ *   probe owner ADDRESS                  lines of stdin, obeyed: initialize WORD, authenticate WORD
+ *                                        [CODE], enroll, confirm CODE, codes, change WORD
+ *                                        [revoke], remove, erase, lock, owner, create: result,
+ *                                        what came
  *   probe news ADDRESS                   prints news until stdin ends; asks anew after a line
  */
 #include <poll.h>
@@ -563,6 +567,90 @@ static int run_handles(const char *address, const char *number, const char *unus
 	return 0;
 }
 
+/* What takes a word, and perhaps another, as a secret. */
+static void owner_secret(struct sparekey *sparekey, const char *what, const char *word,
+                         const char *other)
+{
+	struct sparekey_secret *secret = NULL;
+	struct sparekey_secret *code = NULL;
+	int64_t until = 0;
+	int result = 1000;
+
+	if (sparekey_secret_new(&secret) != 0 || sparekey_secret_new(&code) != 0 ||
+	    sparekey_secret_set(secret, word, strlen(word)) != 0 ||
+	    sparekey_secret_set(code, other, strlen(other)) != 0) {
+		exit(1);
+	}
+	if (strcmp(what, "initialize") == 0) {
+		result = sparekey_initialize(sparekey, secret);
+	} else if (strcmp(what, "authenticate") == 0) {
+		result = sparekey_authenticate(sparekey, secret, other[0] != '\0' ? code : NULL,
+		                               &until);
+	} else if (strcmp(what, "change") == 0) {
+		result = sparekey_change_main_password(sparekey, secret,
+		                                       strcmp(other, "revoke") == 0);
+	} else if (strcmp(what, "enroll") == 0) {
+		result = sparekey_enroll_totp(sparekey, secret);
+	} else if (strcmp(what, "codes") == 0) {
+		result = sparekey_generate_codes(sparekey, secret);
+	}
+	printf("%d %s%s\n", result, until > 0 ? "until" : "",
+	       result == 0 && word[0] == '\0' ? sparekey_secret_text(secret) : "");
+	sparekey_secret_free(secret);
+	sparekey_secret_free(code);
+}
+
+static void owner_obey(struct sparekey *sparekey, const char *what, const char *word,
+                       const char *other)
+{
+	struct sparekey_owner owner = { .initialized = false };
+	struct sparekey_wish wish = { .label = word };
+	struct sparekey_secret *secret = NULL;
+	char id[SPAREKEY_ID_SIZE] = "";
+	int result = 1000;
+
+	if (strcmp(what, "confirm") == 0) {
+		result = sparekey_confirm_totp(sparekey, word);
+	} else if (strcmp(what, "remove") == 0) {
+		result = sparekey_remove_totp(sparekey);
+	} else if (strcmp(what, "erase") == 0) {
+		result = sparekey_erase(sparekey);
+	} else if (strcmp(what, "lock") == 0) {
+		result = sparekey_lock(sparekey);
+	} else if (strcmp(what, "owner") == 0) {
+		result = sparekey_owner(sparekey, &owner);
+		printf("%d %d %u %u\n", result, owner.initialized, owner.second_factor,
+		       owner.recovery_codes_left);
+		return;
+	} else if (strcmp(what, "create") == 0 && sparekey_secret_new(&secret) == 0) {
+		result = sparekey_create(sparekey, &wish, id, secret);
+		sparekey_secret_free(secret);
+	} else {
+		owner_secret(sparekey, what, word, other);
+		return;
+	}
+	printf("%d\n", result);
+}
+
+static int run_owner(struct sparekey *sparekey, const char *unused, const char *unused_too)
+{
+	char line[200];
+
+	(void)unused;
+	(void)unused_too;
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		char what[20] = "";
+		char word[80] = "";
+		char other[80] = "";
+
+		if (sscanf(line, "%19s %79s %79s", what, word, other) > 0) {
+			owner_obey(sparekey, what, word, other);
+			fflush(stdout);
+		}
+	}
+	return 0;
+}
+
 static void told(void *data, const struct sparekey_news *news)
 {
 	(void)data;
@@ -621,7 +709,8 @@ static const struct command {
 	{ "cancel", run_cancel, NULL },   { "cancel-other", run_cancel_other, NULL },
 	{ "again", run_again, NULL },     { "again-reach", run_again_reach, NULL },
 	{ "threads", NULL, run_threads }, { "handles", NULL, run_handles },
-	{ "news", run_news, NULL },       { "reach", run_reach, NULL },
+	{ "news", run_news, NULL },       { "owner", run_owner, NULL },
+	{ "reach", run_reach, NULL },
 };
 
 static const struct command *command_of(const char *name)
