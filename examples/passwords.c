@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes an app password, verifies it as a mail server would, and ends it: passwords LABEL */
+/* Makes an app password, verifies it as a mail server would, and ends it: passwords LABEL
+ * A broker that wants main password and code first is given them by sparekey_authenticate. */
 #include <sparekey.h>
 #include <stdio.h>
 

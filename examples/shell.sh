@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The string forms from a shell, by gdbus and by busctl. A string stays in the memory of the bus daemon for a while: where that
-# matters, use sparekey, which sends a descriptor.
+# matters, use sparekey, which sends a descriptor. Making one so needs the setting create-requires = nothing: what proves the
+# owner is good for one connection, and a shell makes a new one for each call.
 set -eu
 made=$(gdbus call --session --dest org.sparekey.Broker1 --object-path /org/sparekey/Broker1 \
 	--method org.sparekey.Broker1.Manager.CreatePassword "From a shell" "{'scopes': <['imap']>}")
