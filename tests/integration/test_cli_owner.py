@@ -454,7 +454,7 @@ class Proof(WithAnOwner):
     def test_too_many_guesses(self):
         self.set_up()
         seen = {self.run_tool("new", "-p", "Phone", password=OTHER).returncode for _ in range(25)}
-        self.assertEqual(seen, {77, 75})
+        self.assertEqual(seen, {77})  # each by a connection of its own: slowed down, and nobody is kept out
 
     def test_few_codes_are_told(self):
         phone, codes = self.set_up()

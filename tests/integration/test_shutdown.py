@@ -193,7 +193,7 @@ class Undoing(TestCase):
         finally:
             self.bus.process.send_signal(signal.SIGCONT)
         wait_until(lambda: self.count() == 1, what="the end of what nobody knows of")
-        self.assertIn("reason=caller-gone", self.broker.log())
+        wait_until(lambda: "reason=caller-gone" in self.broker.log(), what="the word about it")
         self.broker.stop()
 
     def test_at_the_end_too(self):
