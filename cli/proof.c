@@ -86,6 +86,19 @@ static void close_gaps(struct sparekey_secret *code)
 	explicit_bzero(digits, sizeof(digits));
 }
 
+/* Shown as it is typed: it is of no use once it was given. */
+static int ask_code(struct cli *cli, struct sparekey_secret *ret_code)
+{
+	char line[128];
+	int code = term_ask(cli, "Code: ", line, sizeof(line));
+
+	if (code == 0 && sparekey_secret_set(ret_code, line, strlen(line)) < 0) {
+		code = EXIT_BUG;
+	}
+	explicit_bzero(line, sizeof(line));
+	return code == EXIT_NO ? say_error(EXIT_REFUSED, NULL, "no code was given") : code;
+}
+
 int prove_read_code(struct cli *cli, int why, struct sparekey_secret *ret_code)
 {
 	int code = 0;
@@ -93,7 +106,7 @@ int prove_read_code(struct cli *cli, int why, struct sparekey_secret *ret_code)
 	if (cli->code_fd >= 0) {
 		code = read_fd(&cli->code_fd, "--code-fd", ret_code);
 	} else if (cli->code_fd == FD_NONE && term_can_ask(cli)) {
-		code = term_ask_secret(cli, "Code: ", ret_code);
+		code = ask_code(cli, ret_code);
 	} else {
 		code = say_missing(why, "one", "--code-fd");
 	}

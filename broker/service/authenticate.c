@@ -97,6 +97,14 @@ static int begin(struct service *service, struct request *request)
 	return service_work(service, request, compare_run);
 }
 
+static bool is_outdated(const struct service *service, const struct phc_cost *cost)
+{
+	struct phc_cost in_force = owner_cost(service);
+
+	return cost->memory_kib != in_force.memory_kib || cost->passes != in_force.passes ||
+	       cost->lanes != in_force.lanes;
+}
+
 /* The last step: what is used up and what is told, in one transaction; then the proof. `use` may be
  * NULL. */
 static int grant(struct service *service, struct request *request,
@@ -134,6 +142,9 @@ static int grant(struct service *service, struct request *request,
 	}
 	if (result == 0) {
 		proof_grant(service, request, &owner, use != NULL);
+		if (is_outdated(service, &request->phc.cost)) {
+			renew_main_start(service, request->secret);
+		}
 	}
 	request->valid_until = service_now(service) + (int64_t)service->settings.proof_seconds;
 	return result;

@@ -124,6 +124,7 @@ int create_step(struct service *service, struct request *request);
 int verify_step(struct service *service, struct request *request);
 int identify_step(struct service *service, struct request *request);
 int renew_step(struct service *service, struct request *request);
+int renew_main_step(struct service *service, struct request *request);
 int find_step(struct service *service, struct request *request);
 int get_step(struct service *service, struct request *request);
 int list_step(struct service *service, struct request *request);
@@ -171,7 +172,10 @@ void owner_tell(struct service *service);
 int owner_in_revocation(struct service *service, struct request *request);
 void owner_after_revocation(struct service *service, struct request *request);
 
-/* main_password.c: what a change writes, and what follows its commit. */
+/* main_password.c: sends the main password in request->secret to be hashed, and the key to be
+ * sealed under it; `old` is the one in force. */
+int main_password_work(struct service *service, struct request *request, const struct secret *old);
+/* What a change writes, and what follows its commit. */
 int main_password_put(struct service *service, struct request *request);
 void main_password_changed(struct service *service, struct request *request);
 
@@ -205,6 +209,9 @@ void proof_grant(struct service *service, struct request *request, const struct 
                  bool has_code);
 /* The main password is another now: the caller's proof is of that, and lasts no longer for it. */
 void proof_renew(struct service *service, struct request *request, const struct store_owner *owner);
+/* The record was written anew for the same main password and factor. */
+void proof_follow(struct service *service, const struct store_owner *before,
+                  const struct store_owner *owner);
 void proof_end(struct service *service, const char *caller);
 /* All but the caller's; NULL: all. */
 void proof_end_others(struct service *service, const char *caller);
@@ -217,6 +224,9 @@ const struct secret *proof_key(const struct service *service, const struct reque
 /* Its code was right: the proof counts as one with a code. */
 void proof_with_code(struct service *service, const struct request *request,
                      const struct store_owner *owner);
+
+/* Starts a renewal of the main password's hash, and of what is sealed under it. */
+void renew_main_start(struct service *service, const struct secret *main_password);
 
 /* policy.c: what arguments may be. 0 or an outcome. */
 int policy_expiry(const struct service *service, const struct request *request,

@@ -128,17 +128,10 @@ static void change_run(struct job *job)
 	}
 }
 
-static int change_begin(struct service *service, struct request *request)
+int main_password_work(struct service *service, struct request *request, const struct secret *old)
 {
-	const struct secret *old = proof_main_password(service, request);
-	int result = old == NULL ? SPAREKEY_AUTHENTICATION_REQUIRED : read_new_password(request);
+	int result = owner_work_new(service, request);
 
-	if (result == 0) {
-		result = owner_work_new(service, request);
-	}
-	if (result == 0) {
-		result = proof_prepare(service, request);
-	}
 	if (result == 0 && request->work->main_password == NULL) {
 		result = secret_new(service->pool, &request->work->main_password);
 	}
@@ -156,6 +149,17 @@ static int change_begin(struct service *service, struct request *request)
 	return result == 0 ? service_work(service, request, change_run) : result;
 }
 
+static int change_begin(struct service *service, struct request *request)
+{
+	const struct secret *old = proof_main_password(service, request);
+	int result = old == NULL ? SPAREKEY_AUTHENTICATION_REQUIRED : read_new_password(request);
+
+	if (result == 0) {
+		result = proof_prepare(service, request);
+	}
+	return result == 0 ? main_password_work(service, request, old) : result;
+}
+
 int main_password_put(struct service *service, struct request *request)
 {
 	struct owner_work *work = request->work;
@@ -169,7 +173,7 @@ int main_password_put(struct service *service, struct request *request)
 	memcpy(owner.sealed, work->sealed, work->sealed_length);
 	owner.sealed_length = work->sealed_length;
 	result = store_owner_put(service->store, &owner);
-	if (result == 0) {
+	if (result == 0 && request->operation == OPERATION_CHANGE_MAIN_PASSWORD) {
 		result = owner_event(service, "main-password-changed");
 	}
 	work->changed = owner;

@@ -155,6 +155,33 @@ void proof_end_others(struct service *service, const char *caller)
 	plan(service);
 }
 
+/* A code of a factor that was replaced, or taken away, is none any more. */
+static bool has_code_of(const struct proof *proof, const struct store_owner *owner)
+{
+	return proof->has_code && proof->sealed_length == owner->sealed_length &&
+	       memcmp(proof->sealed, owner->sealed, owner->sealed_length) == 0;
+}
+
+static void note_owner(struct proof *proof, const struct store_owner *owner, bool has_code)
+{
+	memcpy(proof->hash, owner->hash, sizeof(proof->hash));
+	memcpy(proof->sealed, owner->sealed, sizeof(proof->sealed));
+	proof->sealed_length = owner->sealed_length;
+	proof->has_code = has_code;
+}
+
+void proof_follow(struct service *service, const struct store_owner *before,
+                  const struct store_owner *owner)
+{
+	list_each(link, &service->proofs) {
+		struct proof *proof = list_entry(link, struct proof, link);
+
+		if (strcmp(proof->hash, before->hash) == 0) {
+			note_owner(proof, owner, has_code_of(proof, before));
+		}
+	}
+}
+
 int proof_prepare(struct service *service, struct request *request)
 {
 	struct proof *proof = NULL;
@@ -180,14 +207,6 @@ int proof_prepare(struct service *service, struct request *request)
 	snprintf(proof->caller, sizeof(proof->caller), "%s", request->caller);
 	request->proof = proof;
 	return 0;
-}
-
-static void note_owner(struct proof *proof, const struct store_owner *owner, bool has_code)
-{
-	memcpy(proof->hash, owner->hash, sizeof(proof->hash));
-	memcpy(proof->sealed, owner->sealed, sizeof(proof->sealed));
-	proof->sealed_length = owner->sealed_length;
-	proof->has_code = has_code;
 }
 
 /* There is a place for everybody: the oldest gives way. */
@@ -232,13 +251,6 @@ static const struct proof *valid_proof(const struct service *service, const stru
 	const struct proof *proof = find(service, request->caller);
 
 	return proof != NULL && strcmp(proof->hash, owner->hash) == 0 ? proof : NULL;
-}
-
-/* A code of a factor that was replaced, or taken away, is none any more. */
-static bool has_code_of(const struct proof *proof, const struct store_owner *owner)
-{
-	return proof->has_code && proof->sealed_length == owner->sealed_length &&
-	       memcmp(proof->sealed, owner->sealed, owner->sealed_length) == 0;
 }
 
 static int read_owner(struct service *service, struct request *request,

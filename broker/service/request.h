@@ -42,7 +42,8 @@ enum operation {
 	OPERATION_REMOVE_TOTP,
 	OPERATION_GENERATE_CODES,
 	OPERATION_ERASE,
-	OPERATION_RENEW, /* the service's own: a hash made again with the cost in force */
+	OPERATION_RENEW_MAIN, /* the service's own: the hash of the main password made again */
+	OPERATION_RENEW,      /* the service's own: a hash made again with the cost in force */
 	OPERATIONS,
 };
 

@@ -48,6 +48,7 @@ static step_fn *const steps[OPERATIONS] = {
 	[OPERATION_REMOVE_TOTP] = remove_step,
 	[OPERATION_GENERATE_CODES] = generate_step,
 	[OPERATION_ERASE] = erase_step,
+	[OPERATION_RENEW_MAIN] = renew_main_step,
 	[OPERATION_RENEW] = renew_step,
 };
 

@@ -14,6 +14,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import (MANAGER, OWNER, PATH, Broker, Bus, BusError, TestCase, Variant, code_at, key_of, locked, pipe_with,
                      read_all, wait_until)  # noqa: E402
+from test_contract import installed_interfaces, methods_of  # noqa: E402
 
 ERROR = "org.sparekey.Broker1.Error."
 INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"
@@ -376,6 +377,26 @@ class Changing(OwnerTest):
         self.assertEqual(self.kinds().count("main-password-changed"), 2)
         self.assert_error(ERROR + "InvalidMainPassword", self.o.change, "too short")
 
+    def test_a_dearer_hash_is_made_when_it_was_right(self):
+        """Of the main password, and the key sealed with it; the proof that it gave goes on."""
+        self.o.set_up()
+
+        def stored():
+            with contextlib.closing(sqlite3.connect(self.broker.home.store)) as database:
+                return database.execute("SELECT hash, sealed FROM owner").fetchone()
+        before = stored()
+        self.restart(create_requires="password+code", owner_argon2_memory_kib=8192)
+        o = self.another()
+        o.key = self.o.key
+        self.forget_steps()
+        o.authenticate(MAIN, o.fresh())
+        wait_until(lambda: "m=8192," in stored()[0], 10, "another hash")
+        self.assertNotEqual(stored()[1], before[1])
+        o.c.create("Phone")
+        again = self.another()
+        again.authenticate(MAIN, o.fresh())
+        again.c.create("Tablet")
+
     def test_it_needs_the_proof_and_the_code(self):
         self.o.initialize()
         self.assert_error(ERROR + "AuthenticationRequired", self.another().change)
@@ -551,59 +572,94 @@ class Guessing(OwnerTest):
 class Admission(OwnerTest):
     """P14: every method, by every caller."""
 
-    def test_the_matrix(self):
+    def password(self):
+        """A live one with a scope and an end, made by the one who may."""
+        self.made = getattr(self, "made", 0) + 1
+        return self.c.create(f"Made {self.made}", {"scopes": Variant("as", ["imap"]),
+                                                   "expires_at": Variant("t", int(time.time()) + 9000)})
+
+    def callers(self):
+        """By what they have proved."""
+        without = self.another()
         self.o.initialize()
-        path_scopes = None
-        callers = {"nobody": self.another(), "main password": self.another(), "with code": self.o, "locked": self.another()}
-        callers["main password"].authenticate()
+        without.authenticate()
         self.o.enroll()
         self.o.confirm()
-        self.forget_steps()
-        callers["locked"].key = self.o.key
-        callers["locked"].authenticate(MAIN, callers["locked"].fresh())
-        callers["locked"].lock()
-        path_scopes, _ = self.c.create("Phone", {"scopes": Variant("as", ["imap"]), "expires_at": Variant("t", int(time.time()) + 9000)})
-        later = int(time.time()) + 90000
-        needs = (
-            ("create", lambda c: c.create(f"P{id(c)}")),
-            ("widen", lambda c: c.on_password(path_scopes, "SetScopes", "asa{sv}", (["imap", "smtp"], {}))),
-            ("later", lambda c: c.on_password(path_scopes, "SetExpiry", "ta{sv}", (later, {}))),
-            ("thaw", lambda c: c.on_password(path_scopes, "Thaw")),
-            ("enroll", lambda c: c.call(PATH, OWNER, "EnrollTotp", "a{sv}", [{}])),
-            ("codes", lambda c: c.call(PATH, OWNER, "GenerateRecoveryCodes", "a{sv}", [{}])),
+        second = Broker(settings={**self.settings, "proof-seconds": 1}, arguments=[f"--data-dir={self.broker.home.data_dir}"])
+        self.addCleanup(second.stop)
+        expired, locked = Owner(self.client(second)), self.another()
+        for o in (expired, locked):
+            o.key = self.o.key
+            self.forget_steps()
+            o.authenticate(MAIN, o.fresh())
+        locked.lock()
+        time.sleep(1.2)
+        return {"no proof": self.another(), "proof without code": without, "expired proof": expired, "after Lock": locked,
+                "other connection": self.peer(), "proof": self.o}
+
+    def table(self):
+        """Method, what it needs (None: nothing; "code": it must be one that counts), and a right call of it."""
+        def on(member, signature="a{sv}", *given):
+            return lambda o, path, secret: o.c.on_password(path, member, signature, [*given, {}])
+
+        now = int(time.time())
+        return (
+            ("CreatePassword", "code", lambda o, path, secret: o.c.create_inline(f"New {len(self.c.list())}")),
+            ("CreatePasswordByFileDescriptor", "code", lambda o, path, secret: o.c.create(f"New {len(self.c.list())}")),
+            ("FindPassword", None, lambda o, path, secret: o.c.find(secret[:5])),
+            ("ListPasswords", None, lambda o, path, secret: o.c.list()),
+            ("IdentifyByFileDescriptor", None, lambda o, path, secret: o.c.identify(secret)),
+            ("RevokeAll", None, lambda o, path, secret: o.c.revoke_all({"scope": Variant("s", "imap")})),
+            ("ListEvents", None, lambda o, path, secret: o.c.events()),
+            ("Verify", None, lambda o, path, secret: o.c.verify_inline(secret)),
+            ("VerifyByFileDescriptor", None, lambda o, path, secret: o.c.verify(secret)),
+            ("Revoke", None, on("Revoke")), ("Rename", None, lambda o, path, secret: o.c.on_password(
+                path, "Rename", "sa{sv}", [f"Renamed {secret[:5]}", {}])),
+            ("SetScopes", "code", on("SetScopes", "asa{sv}", ["imap", "smtp"])),
+            ("SetScopes", None, on("SetScopes", "asa{sv}", ["imap"])),
+            ("SetExpiry", "code", on("SetExpiry", "ta{sv}", now + 90000)), ("SetExpiry", None, on("SetExpiry", "ta{sv}", now + 500)),
+            ("Freeze", None, on("Freeze")),
+            ("Thaw", "code", lambda o, path, secret: (self.c.on_password(path, "Freeze"), o.c.on_password(path, "Thaw"))),
+            ("EnrollTotp", "code", lambda o, path, secret: o.call("EnrollTotp")),
+            ("ConfirmTotp", "code", lambda o, path, secret: o.confirm("000000")),
+            ("GenerateRecoveryCodes", "code", lambda o, path, secret: o.codes()),
+            ("ChangeMainPassword", "code", lambda o, path, secret: o.change(MAIN)),
+            ("RemoveTotp", "code", lambda o, path, secret: o.call("RemoveTotp")),
+            ("Erase", "code", lambda o, path, secret: o.call("Erase")),
+            ("Lock", None, lambda o, path, secret: o.lock()),
         )
-        free = (
-            ("freeze", lambda c: c.on_password(path_scopes, "Freeze")),
-            ("narrow", lambda c: c.on_password(path_scopes, "SetScopes", "asa{sv}", (["imap"], {}))),
-            ("sooner", lambda c: c.on_password(path_scopes, "SetExpiry", "ta{sv}", (int(time.time()) + 8000, {}))),
-            ("rename", lambda c: c.on_password(path_scopes, "Rename", "sa{sv}", (f"Renamed {id(c)}", {}))),
-            ("list", lambda c: c.list()),
-        )
-        for name, work in needs:
-            for caller, error in (("nobody", "AuthenticationRequired"), ("main password", "SecondFactorRequired"),
-                                  ("locked", "AuthenticationRequired")):
-                with self.subTest(method=name, caller=caller):
-                    self.assert_error(ERROR + error, work, callers[caller].c)
-        for name, work in free:
+
+    def test_the_matrix(self):
+        callers = self.callers()
+        table = self.table()
+        known = {method for interface in installed_interfaces().values() for method, _ in methods_of(interface)}
+        self.assertEqual({method for method, _, _ in table} | {"Initialize", "Authenticate"}, known)
+        refused = {"proof without code": ERROR + "SecondFactorRequired"}
+        for method, need, work in table:
             for caller, o in callers.items():
-                with self.subTest(method=name, caller=caller):
-                    work(o.c)
-        for name, work in needs:
-            with self.subTest(method=name, caller="with code"):
-                work(self.o.c)
-        for member in ("RemoveTotp", "Erase"):
-            for caller, error in (("nobody", "AuthenticationRequired"), ("main password", "SecondFactorRequired")):
-                self.assert_error(ERROR + error, callers[caller].call, member)
-        for caller, error in (("nobody", "AuthenticationRequired"), ("main password", "SecondFactorRequired"),
-                              ("locked", "AuthenticationRequired")):
-            self.assert_error(ERROR + error, callers[caller].change)
-        self.assert_error(ERROR + "AuthenticationRequired", callers["nobody"].confirm, "123456")
-        # Without the proof nothing else about the call is judged.
-        self.assert_error(ERROR + "AuthenticationRequired", callers["nobody"].change, "")
-        self.o.call("RemoveTotp")
-        self.assertEqual(self.o.properties(), (2, 1, 0))
-        self.assert_error(ERROR + "SecondFactorNotEnrolled", self.c.create, "Late")
-        self.assert_error(ERROR + "SecondFactorNotEnrolled", self.o.call, "RemoveTotp")
+                if caller == "proof" or (method == "Lock" and caller == "proof without code"):
+                    continue
+                path, secret = self.password()
+                with self.subTest(method=method, caller=caller):
+                    if need is None:
+                        work(o, path, secret)
+                    else:
+                        self.assert_error(refused.get(caller, ERROR + "AuthenticationRequired"), work, o, path, secret)
+                if method != "RevokeAll":
+                    self.c.revoke_all({"scope": Variant("s", "imap")})
+        # Without the proof nothing else about a call is judged.
+        self.assert_error(ERROR + "AuthenticationRequired", callers["no proof"].change, "")
+        for method, need, work in table:
+            with self.subTest(method=method, caller="proof"):
+                path, secret = ("", "") if method == "Lock" else self.password() if method != "Erase" else ("", "")
+                if method == "ConfirmTotp":
+                    self.assert_error(ERROR + "AuthenticationFailed", work, self.o, path, secret)
+                else:
+                    work(self.o, path, secret)
+                if method == "RemoveTotp":
+                    self.assertEqual(self.o.properties(), (2, 1, 0))
+                    self.assert_error(ERROR + "SecondFactorNotEnrolled", self.c.create, "Late")
+                    self.assert_error(ERROR + "SecondFactorNotEnrolled", self.o.call, "RemoveTotp")
 
     def test_nothing_required_needs_no_setup(self):
         broker = Broker(settings={"create-requires": "nothing"})
