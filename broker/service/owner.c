@@ -139,14 +139,40 @@ void owner_scrub(struct service *service)
 	}
 }
 
+static int note_kind(void *data, const struct store_event *event)
+{
+	bool *must_scrub = data;
+
+	*must_scrub = strcmp(event->kind, "main-password-changed") == 0 ||
+	              strcmp(event->kind, "factor-removed") == 0 ||
+	              strcmp(event->kind, "erased") == 0;
+	return 0;
+}
+
+/* At the start too: whoever did the last thing may have been killed before this. */
 static void scrub_due(void *data)
 {
-	owner_scrub(data);
+	struct service *service = data;
+	int64_t before = INT64_MAX;
+	bool has_more = false;
+
+	if (!service->owes_scrub && service->writer == NULL) {
+		(void)store_event_each(service->store, 0, &before, "", 1, note_kind,
+		                       &service->owes_scrub, &has_more);
+	}
+	if (service->owes_scrub) {
+		owner_scrub(service);
+	}
 }
 
 int owner_start(struct service *service)
 {
-	return loop_timer_new(service->loop, scrub_due, service, &service->scrub);
+	int result = loop_timer_new(service->loop, scrub_due, service, &service->scrub);
+
+	if (result == 0) {
+		loop_timer_set(service->scrub, 0);
+	}
+	return result;
 }
 
 /* RemoveTotp: the recovery codes stood in for it, and go with it. */

@@ -188,7 +188,7 @@ static int erase_events(struct store *store, unsigned int most, bool *ret_has_mo
 	if (result == 0) {
 		result = db_step(store, row);
 	}
-	*ret_has_more = result == 0 && (unsigned int)sqlite3_changes(store->db) == most;
+	*ret_has_more = result == 0 && sqlite3_changes(store->db) > 0;
 	return result;
 }
 
@@ -225,18 +225,36 @@ static int write_zeros(int fd, off_t size)
 	return fdatasync(fd) == 0 ? 0 : db_errno(errno);
 }
 
-/* Zeros over all of the file. Closing it drops no lock: SQLite locks the store's file alone. */
+static bool is_zero(int fd, off_t size)
+{
+	char bytes[4096];
+	off_t at = 0;
+
+	while (at < size) {
+		ssize_t count = pread(fd, bytes, sizeof(bytes), at);
+
+		if (count <= 0 || bytes[0] != 0 ||
+		    memcmp(bytes, bytes + 1, (size_t)count - 1) != 0) {
+			return false;
+		}
+		at += count;
+	}
+	return true;
+}
+
+/* Zeros over all of the file, if it has anything else. Closing it drops no lock: SQLite locks the
+ * store's file alone. */
 static int overwrite(const char *path)
 {
 	struct stat status;
-	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int result = -EIO;
 
 	if (fd < 0) {
 		return errno == ENOENT ? 0 : db_errno(errno);
 	}
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-		result = write_zeros(fd, status.st_size);
+		result = is_zero(fd, status.st_size) ? 0 : write_zeros(fd, status.st_size);
 	}
 	close(fd);
 	return result;

@@ -83,8 +83,8 @@ static const char *const texts[DB_STATEMENTS] = {
 	[DB_CODE_INSERT] = "INSERT INTO recovery_code (number, hash, used_at) VALUES (?1, ?2, 0)",
 	[DB_CODE_USE] = "UPDATE recovery_code SET used_at = ?2 WHERE number = ?1 AND used_at = 0",
 	[DB_CODE_DELETE] = "DELETE FROM recovery_code",
-	[DB_ERASE_EVENTS] = "DELETE FROM event WHERE serial IN"
-			    " (SELECT serial FROM event ORDER BY serial LIMIT ?1)",
+	[DB_ERASE_EVENTS] = "DELETE FROM event WHERE serial <"
+			    " (SELECT min(serial) FROM event) + ?1",
 	[DB_ERASE_USES] = "DELETE FROM password_use",
 	[DB_ERASE_PASSWORDS] = "DELETE FROM password",
 };

@@ -20,7 +20,7 @@ ACTIVATION = f"share/dbus-1/services/{NAME}.service"
 FILES = sorted((*PROGRAMS, UNIT, ACTIVATION, "share/man/man1/sparekey.1", "share/man/man3/sparekey.3",
                 "share/man/man8/sparekeyd.8", "include/sparekey.h", "lib/libsparekey.so", "lib/libsparekey.so.0",
                 "lib/pkgconfig/libsparekey.pc",
-                *(f"share/dbus-1/interfaces/{NAME}.{name}.xml" for name in ("Manager", "Verifier", "Password")),
+                *(f"share/dbus-1/interfaces/{NAME}.{name}.xml" for name in ("Manager", "Verifier", "Owner", "Password")),
                 *(f"share/doc/sparekey/{name}" for name in ("README.md", "LICENSE", "THREATS.md", "sparekey.conf"))))
 
 
@@ -45,7 +45,7 @@ def files_below(directory):
 
 def copy_of_the_source(directory):
     """As a tarball has it: no git, no build."""
-    for name in ("Makefile", "README.md", "LICENSE", "protocol", "broker", "client", "cli", "include", "dbus", "man", "docs",
+    for name in ("Makefile", "README.md", "LICENSE", "protocol", "broker", "client", "cli", "include", "data", "dbus", "man", "docs",
                  "tests", "examples"):
         source = os.path.join(ROOT, name)
         if os.path.isdir(source):

@@ -705,6 +705,22 @@ class AtRest(OwnerTest):
             journal = file.read()
         self.assertEqual(journal.count(0), len(journal))
 
+    def journal(self):
+        with open(self.broker.home.store + "-journal", "rb") as file:
+            return file.read()
+
+    def test_what_a_kill_kept_from_being_zeroed_is_zeroed_at_the_start(self):
+        self.o.set_up()
+        self.o.change()
+        self.assertEqual(self.journal().strip(b"\0"), b"")
+        self.broker.kill()
+        with open(self.broker.home.store + "-journal", "r+b") as file:  # as if it had been killed just before that
+            file.seek(1000)
+            file.write(MAIN.encode())
+        self.broker = Broker(self.bus, home=self.broker.home)
+        self.addCleanup(self.end, self.broker)
+        wait_until(lambda: self.journal().strip(b"\0") == b"", 5, "the zeros")
+
     def test_a_copy_of_the_store_makes_no_code(self):
         """P5: what is sealed does not open without the main password, nor after a change by the old one."""
         self.o.set_up()
