@@ -108,6 +108,12 @@ def wait_until(condition, seconds=10, what="the condition"):
 needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root")
 
 
+def accepts(path):
+    """A socket's file is there before its owner listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def other_user():
     """The uid and gid of an unprivileged user, for root to become: nobody, as every system has it."""
     entry = pwd.getpwnam("nobody")
@@ -356,7 +362,7 @@ class Bus:
         self.process = start(["dbus-daemon", "--nofork", "--nosyslog", "--nopidfile", f"--config-file={config}"],
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                              preexec_fn=None if uid is None else lambda: become(uid, gid))
-        wait_until(lambda: os.path.exists(f"{self.directory}/bus"), what="the bus's socket")
+        wait_until(lambda: accepts(f"{self.directory}/bus"), what="the bus's socket")
 
     def connect(self, **keywords):
         """A plain connection to the bus."""

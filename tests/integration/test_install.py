@@ -4,7 +4,6 @@
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import NAME, ROOT, SANITIZER, Client, Home, other_user, become, needs_root, start, wait_until  # noqa: E402
+from support import NAME, ROOT, SANITIZER, Client, Home, accepts, other_user, become, needs_root, start, wait_until  # noqa: E402
 
 PROGRAMS = ("bin/sparekey", "bin/sparekeyd")
 UNIT = "lib/systemd/user/sparekeyd.service"
@@ -30,12 +29,6 @@ def make(*arguments, room=ROOT, **keywords):
                                                                                      "MAKEOVERRIDES", "DESTDIR", "CFLAGS")}
     return subprocess.run(["make", "--no-print-directory", *arguments], cwd=room, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env=environment, check=False, **keywords)
-
-
-def accepts(path):
-    """A socket's file is there before its owner listens."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
 
 
 def files_below(directory):
