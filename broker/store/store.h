@@ -128,8 +128,8 @@ int store_begin(struct store *store);
  * rolled back. */
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
-/* Overwrites the old pages in SQLite's journal file with zeros, if there are any. After a commit whose old content
- * must not stay there; -EBUSY: another process holds the lock. */
+/* Overwrites the old pages in SQLite's journal file with zeros, if there are any. After a commit
+ * whose old content must not stay there; -EBUSY: another process holds the lock. */
 int store_scrub(struct store *store);
 /* As store_begin, store_commit for what takes access away: on a full disk the reserve file is freed
  * first. */

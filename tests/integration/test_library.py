@@ -19,7 +19,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import (make_activatable, BUILD, MANAGER, NAME, PASSWORDS, PATH, PROPERTIES, ROOT, SANITIZER,  # noqa: E402
-                     SANITIZER_REPORTS, Broker, Bus, BusError, Client, Connection, Disconnected, Home, TestCase, TimedOut,
+                     SANITIZER_REPORTS, Broker, Bus, BusError, Connection, Disconnected, Home, TestCase, TimedOut,
                      Variant, run_tool, start, wait_until, wrong_secret)
 from rawdbus import (DESTINATION, ERROR, ERROR_NAME, INTERFACE, MEMBER, METHOD_RETURN, PATH as PATH_FIELD, REPLY_SERIAL,
                      SIGNAL, SIGNATURE, UNIX_FDS, frame, marshal)  # noqa: E402

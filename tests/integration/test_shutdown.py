@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import socket
 import sqlite3
 import threading
 import time
