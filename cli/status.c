@@ -35,7 +35,7 @@ static void print_settings(json_t *settings)
 	puts("Settings");
 	json_object_foreach(settings, name, value)
 	{
-		printf("  %-18s %s\n", name,
+		printf("  %-23s %s\n", name,
 		       json_string_value(value)[0] != '\0' ? shown(json_string_value(value), room)
 		                                           : "(none)");
 	}

@@ -56,23 +56,33 @@ static struct phc_cost read_cost(const uint8_t *at)
 		                  .lanes = read_number(at + 8) };
 }
 
-int seal_close(const struct secret *main_password, const struct phc_cost *cost, const void *bytes,
-               size_t length, uint8_t *ret_sealed)
+/* A key as it is held: cost, salt, key. */
+#define HELD_SALT 12u
+#define HELD_KEY (HELD_SALT + PHC_SALT)
+#define HELD_BYTES (HELD_KEY + PHC_TAG)
+
+static int derive(const struct secret *main_password, const struct phc_cost *cost,
+                  const uint8_t *salt, struct secret *ret_key)
 {
-	uint8_t header[BOX_AT] = { MAGIC };
-	uint8_t key[PHC_TAG];
-	int r = random_bytes(header + SALT_AT, sizeof header - SALT_AT);
+	uint8_t held[HELD_BYTES];
+	int r = argon2id_hash(main_password, cost, salt, held + HELD_KEY);
 
 	if (r == 0) {
-		r = argon2id_hash(main_password, cost, header + SALT_AT, key);
+		write_cost(held, cost);
+		memcpy(held + HELD_SALT, salt, PHC_SALT);
+		r = secret_set(ret_key, held, sizeof held);
 	}
-	if (r == 0) {
-		write_cost(header + COST_AT, cost);
-		memcpy(ret_sealed, header, sizeof header);
-		crypto_secretbox_easy(ret_sealed + BOX_AT, bytes, length, header + NONCE_AT, key);
-	}
-	sodium_memzero(key, sizeof key);
+	sodium_memzero(held, sizeof held);
 	return r;
+}
+
+int seal_key_new(const struct secret *main_password, const struct phc_cost *cost,
+                 struct secret *ret_key)
+{
+	uint8_t salt[PHC_SALT];
+	int r = random_bytes(salt, sizeof salt);
+
+	return r == 0 ? derive(main_password, cost, salt, ret_key) : r;
 }
 
 static bool is_sealed(const struct phc_cost *cost, const struct phc_cost *most,
@@ -82,12 +92,10 @@ static bool is_sealed(const struct phc_cost *cost, const struct phc_cost *most,
 	       phc_cost_valid(cost) && phc_cost_within(cost, most);
 }
 
-int seal_open(const struct secret *main_password, const struct phc_cost *most,
-              const uint8_t *sealed, size_t length, struct secret *ret_plain)
+int seal_key_of(const struct secret *main_password, const struct phc_cost *most,
+                const uint8_t *sealed, size_t length, struct secret *ret_key)
 {
 	struct phc_cost cost;
-	uint8_t key[PHC_TAG];
-	int r;
 
 	if (length < SEAL_BYTES(0u)) {
 		return -EUCLEAN;
@@ -96,14 +104,58 @@ int seal_open(const struct secret *main_password, const struct phc_cost *most,
 	if (!is_sealed(&cost, most, sealed, length)) {
 		return -EUCLEAN;
 	}
-	r = argon2id_hash(main_password, &cost, sealed + SALT_AT, key);
-	if (r == 0 && crypto_secretbox_open_easy(secret_buffer(ret_plain), sealed + BOX_AT,
-	                                         length - BOX_AT, sealed + NONCE_AT, key) != 0) {
-		r = SPAREKEY_AUTHENTICATION_FAILED;
-	}
-	sodium_memzero(key, sizeof key);
+	return derive(main_password, &cost, sealed + SALT_AT, ret_key);
+}
+
+int seal_close_by(const struct secret *key, const void *bytes, size_t length, uint8_t *ret_sealed)
+{
+	uint8_t header[BOX_AT] = { MAGIC };
+	int r = random_bytes(header + NONCE_AT, sizeof header - NONCE_AT);
+
 	if (r == 0) {
-		secret_set_length(ret_plain, length - SEAL_BYTES(0u));
+		memcpy(header + COST_AT, secret_bytes(key), HELD_KEY);
+		memcpy(ret_sealed, header, sizeof header);
+		crypto_secretbox_easy(ret_sealed + BOX_AT, bytes, length, header + NONCE_AT,
+		                      secret_bytes(key) + HELD_KEY);
 	}
 	return r;
+}
+
+int seal_open_by(const struct secret *key, const uint8_t *sealed, size_t length,
+                 struct secret *ret_plain)
+{
+	if (length < SEAL_BYTES(0u) || length > SEAL_BYTES(SECRET_CAPACITY) || sealed[0] != MAGIC) {
+		return -EUCLEAN;
+	}
+	if (memcmp(sealed + COST_AT, secret_bytes(key), HELD_KEY) != 0 ||
+	    crypto_secretbox_open_easy(secret_buffer(ret_plain), sealed + BOX_AT, length - BOX_AT,
+	                               sealed + NONCE_AT, secret_bytes(key) + HELD_KEY) != 0) {
+		return SPAREKEY_AUTHENTICATION_FAILED;
+	}
+	secret_set_length(ret_plain, length - SEAL_BYTES(0u));
+	return 0;
+}
+
+int seal_close(const struct secret *main_password, const struct phc_cost *cost, const void *bytes,
+               size_t length, uint8_t *ret_sealed)
+{
+	SECRET_AUTO key = NULL;
+	int r = secret_new(NULL, &key);
+
+	if (r == 0) {
+		r = seal_key_new(main_password, cost, key);
+	}
+	return r == 0 ? seal_close_by(key, bytes, length, ret_sealed) : r;
+}
+
+int seal_open(const struct secret *main_password, const struct phc_cost *most,
+              const uint8_t *sealed, size_t length, struct secret *ret_plain)
+{
+	SECRET_AUTO key = NULL;
+	int r = secret_new(NULL, &key);
+
+	if (r == 0) {
+		r = seal_key_of(main_password, most, sealed, length, key);
+	}
+	return r == 0 ? seal_open_by(key, sealed, length, ret_plain) : r;
 }

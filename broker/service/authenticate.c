@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Authenticate: the main password, then a code if a factor is enrolled; both right give the caller
- * a proof. Loop thread; each of at most two evaluations runs on a worker. A code is looked at only
+ * a proof. Loop thread; evaluations run on workers. A code is looked at only
  * once the main password was right, and is used up in the transaction that grants the proof, so it
  * works once among all processes. A guess is charged to its caller and to all callers together
  * before anything is computed, and costs nothing if it was right.
@@ -70,11 +70,21 @@ int owner_wrong(struct service *service, struct request *request, const char *wh
 	return service_say(request, SPAREKEY_AUTHENTICATION_FAILED, what);
 }
 
+/* And, if it is right, what it is for sealing: of what is sealed already, or for what will be. */
 static void compare_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
+	struct owner_work *work = request->work;
 
 	request->hashed = argon2id_check(request->secret, &request->phc);
+	if (request->hashed != 0) {
+		return;
+	}
+	request->hashed = work->owner.sealed_length > 0
+	                          ? seal_key_of(request->secret, &most, work->owner.sealed,
+	                                        work->owner.sealed_length, work->seal_key)
+	                          : seal_key_new(request->secret, &request->phc.cost,
+	                                         work->seal_key);
 }
 
 static int begin(struct service *service, struct request *request)
@@ -175,16 +185,6 @@ static int use_recovery_code(struct service *service, struct request *request)
 	                   : result;
 }
 
-/* The authenticator's key is unsealed on a worker, then the code is compared here. */
-static void open_run(struct job *job)
-{
-	struct request *request = list_entry(job, struct request, job);
-	struct owner_work *work = request->work;
-
-	request->hashed = seal_open(request->secret, &most, work->owner.sealed,
-	                            work->owner.sealed_length, work->key);
-}
-
 static void recovery_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
@@ -222,23 +222,35 @@ static int load_codes(struct service *service, struct request *request)
 	return result;
 }
 
+static int try_digits(struct service *service, struct request *request, const char *digits)
+{
+	struct owner_work *work = request->work;
+
+	if (seal_open_by(work->seal_key, work->owner.sealed, work->owner.sealed_length,
+	                 work->key) != 0) {
+		return service_say(request, -EUCLEAN, "the authenticator's key cannot be unsealed");
+	}
+	return totp_match(secret_bytes(work->key), digits, service_now(service), work->owner.step,
+	                  &work->step) == 0
+	               ? grant(service, request, use_step)
+	               : owner_wrong(service, request, "wrong code, or used before");
+}
+
 static int try_code(struct service *service, struct request *request)
 {
 	struct owner_work *work = request->work;
 	char digits[TOTP_DIGITS + 1];
+	int result = 0;
 
 	if (read_digits(request, digits)) {
+		result = try_digits(service, request, digits);
 		explicit_bzero(digits, sizeof(digits));
-		int result = work->key == NULL ? secret_new(service->pool, &work->key) : 0;
-
-		return result == 0 ? service_work(service, request, open_run) : result;
+		return result;
 	}
 	if (request->code == NULL || !recovery_read(request->code, request->code)) {
 		return owner_wrong(service, request, "wrong code");
 	}
-	work->is_recovery = true;
-	int result = load_codes(service, request);
-
+	result = load_codes(service, request);
 	if (result == 0 && work->hashes_count == 0) {
 		return owner_wrong(service, request, "wrong code");
 	}
@@ -265,31 +277,17 @@ static int after_password(struct service *service, struct request *request)
 	                   "the main password was right; a code is needed as well");
 }
 
-static int after_code(struct service *service, struct request *request)
+static int after_recovery_code(struct service *service, struct request *request)
 {
-	struct owner_work *work = request->work;
-	char digits[TOTP_DIGITS + 1];
-
-	if (work->is_recovery) {
-		if (request->hashed != 0) {
-			return owner_wrong(service, request, "wrong code");
-		}
-		int result = grant(service, request, use_recovery_code);
-
-		if (result == 0) {
-			owner_tell(service);
-		}
-		return result;
+	if (request->hashed != 0) {
+		return owner_wrong(service, request, "wrong code");
 	}
-	if (request->hashed != 0 || !read_digits(request, digits)) {
-		return service_say(request, -EUCLEAN, "the authenticator's key cannot be unsealed");
-	}
-	int result = totp_match(secret_bytes(work->key), digits, service_now(service),
-	                        work->owner.step, &work->step);
+	int result = grant(service, request, use_recovery_code);
 
-	explicit_bzero(digits, sizeof(digits));
-	return result == 0 ? grant(service, request, use_step)
-	                   : owner_wrong(service, request, "wrong code, or used before");
+	if (result == 0) {
+		owner_tell(service);
+	}
+	return result;
 }
 
 /* A recovery code never stands in a message. */
@@ -324,7 +322,7 @@ int authenticate_step(struct service *service, struct request *request)
 	case REQUEST_HASHED:
 		return after_password(service, request);
 	case REQUEST_OPENED:
-		return after_code(service, request);
+		return after_recovery_code(service, request);
 	}
 	return -EINVAL;
 }

@@ -36,53 +36,29 @@ int enroll_step(struct service *service, struct request *request)
 
 /* ConfirmTotp. */
 
-static void seal_run(struct job *job)
-{
-	struct request *request = list_entry(job, struct request, job);
-	struct owner_work *work = request->work;
-
-	request->hashed = seal_close(work->main_password, &request->phc.cost,
-	                             secret_bytes(work->key), TOTP_KEY, work->sealed);
-	work->sealed_length = SEAL_BYTES(TOTP_KEY);
-}
-
-static int copy_secret(struct service *service, const struct secret *from, struct secret **to)
-{
-	int result = *to == NULL ? secret_new(service->pool, to) : 0;
-
-	return result == 0 ? secret_set(*to, secret_bytes(from), secret_length(from)) : result;
-}
-
-static int confirm_begin(struct service *service, struct request *request)
+static int match_and_seal(struct service *service, struct request *request)
 {
 	const struct secret *key = proof_key(service, request);
-	const struct secret *main_password = proof_main_password(service, request);
-	const char *code = request->in.text;
+	const struct secret *seal_key = proof_seal_key(service, request);
+	struct owner_work *work = request->work;
 
-	if (key == NULL || main_password == NULL) {
+	if (key == NULL || seal_key == NULL) {
 		return service_say(request, SPAREKEY_WRONG_STATE,
 		                   "no authenticator waits for its first code");
 	}
-	int result = owner_work_new(service, request);
+	int result = owner_charge(service, request);
 
-	if (result == 0) {
-		result = owner_charge(service, request);
-	}
 	if (result != 0) {
 		return result;
 	}
-	struct owner_work *work = request->work;
-
-	if (strlen(code) != TOTP_DIGITS || totp_match(secret_bytes(key), code, service_now(service),
-	                                              work->owner.step, &work->step) != 0) {
+	/* Which steps are used up is a matter of each key. */
+	if (strlen(request->in.text) != TOTP_DIGITS ||
+	    totp_match(secret_bytes(key), request->in.text, service_now(service), 0, &work->step) !=
+	            0) {
 		return owner_wrong(service, request, "wrong code");
 	}
-	result = copy_secret(service, key, &work->key);
-	if (result == 0) {
-		result = copy_secret(service, main_password, &work->main_password);
-	}
-	request->phc.cost = owner_cost(service);
-	return result == 0 ? service_work(service, request, seal_run) : result;
+	work->sealed_length = SEAL_BYTES(TOTP_KEY);
+	return seal_close_by(seal_key, secret_bytes(key), TOTP_KEY, work->sealed);
 }
 
 static int put_factor(struct service *service, struct request *request)
@@ -103,11 +79,14 @@ static int put_factor(struct service *service, struct request *request)
 
 int confirm_step(struct service *service, struct request *request)
 {
-	if (request->stage == REQUEST_BEGIN) {
-		return confirm_begin(service, request);
-	}
-	int result = owner_begin(service);
+	int result = owner_work_new(service, request);
 
+	if (result == 0) {
+		result = match_and_seal(service, request);
+	}
+	if (result == 0) {
+		result = owner_begin(service);
+	}
 	if (result == 0) {
 		result = service_end(service, put_factor(service, request));
 	}

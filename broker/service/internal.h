@@ -57,13 +57,14 @@ struct service {
 
 /* What the steps of the Owner interface have found so far. */
 struct owner_work {
-	struct store_owner owner;     /* as it was read */
-	struct store_owner changed;   /* as it was written */
-	struct secret *main_password; /* owned; the one in force */
-	struct secret *key;           /* owned; of the authenticator */
+	struct store_owner owner;   /* as it was read */
+	struct store_owner changed; /* as it was written */
+	struct secret
+		*seal_key; /* owned; what the main password that comes into force is for sealing */
+	struct secret *old_key; /* owned; the same of the one in force; empty: it is the same one */
+	struct secret *key;     /* owned; of the authenticator */
 	uint8_t sealed[STORE_SEALED_BYTES];
 	size_t sealed_length;
-	bool is_recovery;                       /* the code is a recovery code */
 	unsigned int place;                     /* which one it is */
 	int64_t step;                           /* which step's code it is */
 	char hashes[STORE_CODES][PHC_TEXT + 1]; /* of the recovery codes */
@@ -155,7 +156,8 @@ int erase_step(struct service *service, struct request *request);
 
 /* owner.c */
 struct phc_cost owner_cost(const struct service *service);
-/* Makes request->work, with the owner's record; SPAREKEY_NOT_INITIALIZED, -EUCLEAN: damaged. */
+/* Makes request->work, with the owner's record; SPAREKEY_NOT_INITIALIZED (it is made all the same),
+ * -EUCLEAN: damaged. */
 int owner_work_new(struct service *service, struct request *request);
 void owner_work_free(struct request *request);
 /* A transaction, behind what was gathered. */
@@ -173,8 +175,9 @@ int owner_in_revocation(struct service *service, struct request *request);
 void owner_after_revocation(struct service *service, struct request *request);
 
 /* main_password.c: sends the main password in request->secret to be hashed, and the key to be
- * sealed under it; `old` is the one in force. */
-int main_password_work(struct service *service, struct request *request, const struct secret *old);
+ * sealed under it; `old_key`: what the one in force is for sealing, NULL if it is the same. */
+int main_password_work(struct service *service, struct request *request,
+                       const struct secret *old_key);
 /* What a change writes, and what follows its commit. */
 int main_password_put(struct service *service, struct request *request);
 void main_password_changed(struct service *service, struct request *request);
@@ -201,7 +204,7 @@ int proof_start(struct service *service);
 int proof_admit(struct service *service, struct request *request);
 /* The same for a change that turns out to give access. */
 int proof_admit_more(struct service *service, struct request *request);
-/* Makes request->proof of the main password in request->secret, so that granting cannot fail. */
+/* Makes request->proof with request->work->seal_key, so that granting cannot fail. */
 int proof_prepare(struct service *service, struct request *request);
 struct proof *proof_free(struct proof *proof);
 /* The caller has proved it against that record; takes request->proof over. */
@@ -210,14 +213,12 @@ void proof_grant(struct service *service, struct request *request, const struct 
 /* The main password is another now: the caller's proof is of that, and lasts no longer for it. */
 void proof_renew(struct service *service, struct request *request, const struct store_owner *owner);
 /* The record was written anew for the same main password and factor. */
-void proof_follow(struct service *service, const struct store_owner *before,
-                  const struct store_owner *owner);
+void proof_follow(struct service *service, const struct request *request);
 void proof_end(struct service *service, const char *caller);
 /* All but the caller's; NULL: all. */
 void proof_end_others(struct service *service, const char *caller);
 /* Of the caller's proof; NULL without one. */
-const struct secret *proof_main_password(const struct service *service,
-                                         const struct request *request);
+const struct secret *proof_seal_key(const struct service *service, const struct request *request);
 /* The key of an authenticator that waits for its first code; taken over. */
 int proof_keep_key(struct service *service, const struct request *request, struct secret *key);
 const struct secret *proof_key(const struct service *service, const struct request *request);

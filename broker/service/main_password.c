@@ -22,6 +22,10 @@ static void hash_run(struct job *job)
 
 	request->hashed = argon2id_hash(request->secret, &request->phc.cost, request->phc.salt,
 	                                request->phc.tag);
+	if (request->hashed == 0) {
+		request->hashed = seal_key_new(request->secret, &request->phc.cost,
+		                               request->work->seal_key);
+	}
 }
 
 static int read_new_password(struct request *request)
@@ -97,6 +101,10 @@ int initialize_step(struct service *service, struct request *request)
 		result = check_new(service, request);
 	}
 	if (result == 0) {
+		result = owner_work_new(service, request);
+		result = result == SPAREKEY_NOT_INITIALIZED ? 0 : result;
+	}
+	if (result == 0) {
 		result = random_bytes(request->phc.salt, sizeof(request->phc.salt));
 	}
 	request->phc.cost = owner_cost(service);
@@ -105,13 +113,22 @@ int initialize_step(struct service *service, struct request *request)
 
 /* ChangeMainPassword: the new hash, and the key sealed anew under it. */
 
-static int reseal(struct owner_work *work, const struct secret *to, const struct phc_cost *cost)
+static int reseal(const struct request *request)
 {
-	int result = seal_open(work->main_password, &most, work->owner.sealed,
-	                       work->owner.sealed_length, work->key);
+	struct owner_work *work = request->work;
+	int result = 0;
 
+	if (secret_length(work->old_key) == 0) {
+		result = seal_key_of(request->secret, &most, work->owner.sealed,
+		                     work->owner.sealed_length, work->old_key);
+	}
 	if (result == 0) {
-		result = seal_close(to, cost, secret_bytes(work->key), TOTP_KEY, work->sealed);
+		result = seal_open_by(work->old_key, work->owner.sealed, work->owner.sealed_length,
+		                      work->key);
+	}
+	if (result == 0) {
+		result = seal_close_by(work->seal_key, secret_bytes(work->key), TOTP_KEY,
+		                       work->sealed);
 		work->sealed_length = SEAL_BYTES(TOTP_KEY);
 	}
 	return result;
@@ -120,27 +137,21 @@ static int reseal(struct owner_work *work, const struct secret *to, const struct
 static void change_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
-	struct owner_work *work = request->work;
 
 	hash_run(job);
-	if (request->hashed == 0 && work->owner.sealed_length > 0) {
-		request->hashed = reseal(work, request->secret, &request->phc.cost);
+	if (request->hashed == 0 && request->work->owner.sealed_length > 0) {
+		request->hashed = reseal(request);
 	}
 }
 
-int main_password_work(struct service *service, struct request *request, const struct secret *old)
+int main_password_work(struct service *service, struct request *request,
+                       const struct secret *old_key)
 {
 	int result = owner_work_new(service, request);
 
-	if (result == 0 && request->work->main_password == NULL) {
-		result = secret_new(service->pool, &request->work->main_password);
-	}
-	if (result == 0 && request->work->key == NULL) {
-		result = secret_new(service->pool, &request->work->key);
-	}
-	if (result == 0) {
-		result = secret_set(request->work->main_password, secret_bytes(old),
-		                    secret_length(old));
+	if (result == 0 && old_key != NULL) {
+		result = secret_set(request->work->old_key, secret_bytes(old_key),
+		                    secret_length(old_key));
 	}
 	if (result == 0) {
 		result = random_bytes(request->phc.salt, sizeof(request->phc.salt));
@@ -151,13 +162,11 @@ int main_password_work(struct service *service, struct request *request, const s
 
 static int change_begin(struct service *service, struct request *request)
 {
-	const struct secret *old = proof_main_password(service, request);
-	int result = old == NULL ? SPAREKEY_AUTHENTICATION_REQUIRED : read_new_password(request);
+	const struct secret *old_key = proof_seal_key(service, request);
+	int result = old_key == NULL ? SPAREKEY_AUTHENTICATION_REQUIRED
+	                             : read_new_password(request);
 
-	if (result == 0) {
-		result = proof_prepare(service, request);
-	}
-	return result == 0 ? main_password_work(service, request, old) : result;
+	return result == 0 ? main_password_work(service, request, old_key) : result;
 }
 
 int main_password_put(struct service *service, struct request *request)
@@ -197,11 +206,14 @@ int change_main_step(struct service *service, struct request *request)
 	if (request->hashed != 0) {
 		return service_say(request, -EUCLEAN, "the authenticator's key cannot be unsealed");
 	}
-	if (request->in.revoke) {
+	int result = proof_prepare(service, request);
+
+	if (result == 0 && request->in.revoke) {
 		return revoke_all_step(service, request);
 	}
-	int result = owner_begin(service);
-
+	if (result == 0) {
+		result = owner_begin(service);
+	}
 	if (result == 0) {
 		result = service_end(service, main_password_put(service, request));
 	}

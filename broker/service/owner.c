@@ -22,6 +22,17 @@ struct phc_cost owner_cost(const struct service *service)
 		                  service->settings.owner_argon2_passes, PHC_LANES_MAX };
 }
 
+static int new_secrets(struct service *service, struct owner_work *work)
+{
+	struct secret **const secrets[] = { &work->seal_key, &work->old_key, &work->key };
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]) && result == 0; i++) {
+		result = *secrets[i] == NULL ? secret_new(service->pool, secrets[i]) : 0;
+	}
+	return result;
+}
+
 int owner_work_new(struct service *service, struct request *request)
 {
 	struct owner_work *work = request->work;
@@ -33,6 +44,10 @@ int owner_work_new(struct service *service, struct request *request)
 	}
 	if (work == NULL) {
 		return -ENOMEM;
+	}
+	result = new_secrets(service, work);
+	if (result != 0) {
+		return result;
 	}
 	result = store_owner_get(service->store, &work->owner);
 	if (result == SPAREKEY_NOT_INITIALIZED) {
@@ -47,7 +62,8 @@ int owner_work_new(struct service *service, struct request *request)
 void owner_work_free(struct request *request)
 {
 	if (request->work != NULL) {
-		secret_free(request->work->main_password);
+		secret_free(request->work->seal_key);
+		secret_free(request->work->old_key);
 		secret_free(request->work->key);
 		free(request->work);
 		request->work = NULL;

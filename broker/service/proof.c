@@ -3,10 +3,10 @@
  * Proofs of the owner, and the one place that says what needs one. Loop thread.
  *
  * A proof belongs to one caller and ends with him, by Lock, with its time, or when the main
- * password is no longer the one that was proved, whoever changed it. Meanwhile it keeps the main
- * password in guarded memory, since the key of the authenticator is sealed under it and nothing
- * else. Taking access away needs no proof. Refused: a proof for everybody of one uid; prolonging
- * one by use.
+ * password is no longer the one that was proved, whoever changed it. Meanwhile it keeps, in
+ * guarded memory, what the main password is for sealing the authenticator's key, and not the main
+ * password. Taking access away needs no proof. Refused: a proof for everybody of one uid;
+ * prolonging one by use.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ struct proof {
 	char hash[STORE_HASH_BYTES + 1];    /* of the main password that was proved */
 	uint8_t sealed[STORE_SEALED_BYTES]; /* of the factor whose code was given */
 	size_t sealed_length;
-	struct secret *main_password; /* owned */
+	struct secret *seal_key; /* owned; what it is for sealing (crypto/seal.h) */
 	struct secret *key; /* owned; of an authenticator that waits for its first code, or NULL */
 	uint64_t key_until_ms;
 };
@@ -52,7 +52,7 @@ static const enum need needs[OPERATIONS] = {
 struct proof *proof_free(struct proof *proof)
 {
 	if (proof != NULL) {
-		secret_free(proof->main_password);
+		secret_free(proof->seal_key);
 		secret_free(proof->key);
 		free(proof);
 	}
@@ -170,14 +170,17 @@ static void note_owner(struct proof *proof, const struct store_owner *owner, boo
 	proof->has_code = has_code;
 }
 
-void proof_follow(struct service *service, const struct store_owner *before,
-                  const struct store_owner *owner)
+void proof_follow(struct service *service, const struct request *request)
 {
+	const struct store_owner *before = &request->work->owner;
+	const struct secret *key = request->work->seal_key;
+
 	list_each(link, &service->proofs) {
 		struct proof *proof = list_entry(link, struct proof, link);
 
 		if (strcmp(proof->hash, before->hash) == 0) {
-			note_owner(proof, owner, has_code_of(proof, before));
+			note_owner(proof, &request->work->changed, has_code_of(proof, before));
+			secret_set(proof->seal_key, secret_bytes(key), secret_length(key));
 		}
 	}
 }
@@ -195,10 +198,10 @@ int proof_prepare(struct service *service, struct request *request)
 		return -ENOMEM;
 	}
 	list_start(&proof->link);
-	result = secret_new(service->pool, &proof->main_password);
+	result = secret_new(service->pool, &proof->seal_key);
 	if (result == 0) {
-		result = secret_set(proof->main_password, secret_bytes(request->secret),
-		                    secret_length(request->secret));
+		result = secret_set(proof->seal_key, secret_bytes(request->work->seal_key),
+		                    secret_length(request->work->seal_key));
 	}
 	if (result != 0) {
 		proof_free(proof);
@@ -236,10 +239,10 @@ void proof_renew(struct service *service, struct request *request, const struct 
 	struct proof *proof = find(service, request->caller);
 
 	if (proof != NULL && request->proof != NULL) {
-		struct secret *before = proof->main_password;
+		struct secret *before = proof->seal_key;
 
-		proof->main_password = request->proof->main_password;
-		request->proof->main_password = before;
+		proof->seal_key = request->proof->seal_key;
+		request->proof->seal_key = before;
 		note_owner(proof, owner, proof->has_code);
 	}
 }
@@ -312,12 +315,11 @@ int proof_admit_more(struct service *service, struct request *request)
 	return admit(service, request, NEED_SETTING);
 }
 
-const struct secret *proof_main_password(const struct service *service,
-                                         const struct request *request)
+const struct secret *proof_seal_key(const struct service *service, const struct request *request)
 {
 	const struct proof *proof = find(service, request->caller);
 
-	return proof != NULL ? proof->main_password : NULL;
+	return proof != NULL ? proof->seal_key : NULL;
 }
 
 int proof_keep_key(struct service *service, const struct request *request, struct secret *key)

@@ -106,7 +106,7 @@ void renew_main_start(struct service *service, const struct secret *main_passwor
 int renew_main_step(struct service *service, struct request *request)
 {
 	if (request->stage == REQUEST_BEGIN) {
-		return main_password_work(service, request, request->secret);
+		return main_password_work(service, request, NULL);
 	}
 	int result = request->hashed == 0 ? owner_begin(service) : -EUCLEAN;
 
@@ -114,7 +114,7 @@ int renew_main_step(struct service *service, struct request *request)
 		result = service_end(service, main_password_put(service, request));
 	}
 	if (result == 0) {
-		proof_follow(service, &request->work->owner, &request->work->changed);
+		proof_follow(service, request);
 	}
 	return result;
 }

@@ -2,6 +2,7 @@
 """What is left in memory (P7), who may look into it (P8), and that a crash leaves no core (P9).
 
 Memory is read through /proc/PID/mem, page by page: that shows guarded pages too, which a core file leaves out."""
+import base64
 import ctypes
 import fcntl
 import os
@@ -19,6 +20,7 @@ import unittest
 from support import (AUTHENTICATION_FAILED, SANITIZER, SPAREKEY, SPAREKEYD, Broker, Bus, Home, TestCase, become, in_child, needs_root,
                      other_user, start, wait_until, wrong_secret)
 from test_at_rest import parts
+from test_owner import Owner
 
 not_sanitized = unittest.skipIf(SANITIZER, "a sanitizer keeps freed memory and its own signal handlers")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -107,6 +109,39 @@ class Copies(TestCase):
         self.assertEqual(self.found_in(broker.pid, texts), [])
         self.assertEqual(self.found_in(bus.process.pid, texts), [])
         broker.stop()
+
+    @needs_root
+    @not_sanitized
+    def test_p07_nor_of_the_owners_secrets_while_a_proof_lasts(self):
+        bus = Bus()
+        self.addCleanup(bus.stop)
+        broker = Broker(bus)
+        self.addCleanup(broker.remove)
+        owner = Owner(broker.peer())
+        needle = "needle-" + random_words.token_hex(12)
+        owner.c.create(needle)
+        first, second = (f"{random_words.token_hex(10)} {random_words.token_hex(10)}" for _ in range(2))
+        owner.initialize(first)
+        self.assert_none(broker, needle, {"main password": first})
+        owner.enroll()
+        owner.confirm(owner.code())
+        key = {"key": owner.key, "base32": base64.b32encode(owner.key).rstrip(b"="), "hex": owner.key.hex()}
+        self.assert_none(broker, needle, {"main password": first, **key})
+        codes = owner.codes()
+        self.assert_none(broker, needle, {"main password": first, **key, **{code: code for code in codes}})
+        owner.authenticate(first, codes[0], True)
+        owner.change(second)
+        self.assert_none(broker, needle, {"old": first, "new": second, **key, codes[0]: codes[0]})
+        owner.c.create("Phone")  # the proof does last
+        broker.stop()
+
+    def assert_none(self, broker, needle, known):
+        time.sleep(1)
+        self.assertEqual(self.found_in(broker.pid, [needle.encode()]), [needle.encode()], "the needle is not found")
+        for name, text in known.items():
+            text = text if isinstance(text, bytes) else text.encode()
+            pieces = [text[at:at + 8] for at in range(len(text) - 7)]
+            self.assertEqual(self.found_in(broker.pid, pieces), [], name)
 
     @needs_root
     @not_sanitized
