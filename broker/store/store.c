@@ -180,12 +180,15 @@ int store_commit(struct store *store)
 	if (result != 0) {
 		return result;
 	}
-	/* What was written to a file that has just been replaced is not acknowledged. */
-	result = db_ready(store);
-	if (result == 0 && !revoking) {
+	/* What was written to a file that has just been replaced is not acknowledged. That this
+	 * cannot be told is no reason: it is on the disk. */
+	if (db_ready(store) == -ESTALE) {
+		return -ESTALE;
+	}
+	if (!revoking) {
 		reserve_make(store);
 	}
-	return result;
+	return 0;
 }
 
 void store_rollback(struct store *store)
