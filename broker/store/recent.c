@@ -106,7 +106,8 @@ bool recent_get(struct store *store, const char *id, struct store_password *ret_
 	const struct store_password *record = *place(store, id);
 	struct recent *recent = &store->recent;
 
-	recent->is_stamped = read_stamp(store, &recent->before);
+	/* The empty id is nobody's: a record that is worth nothing any more has it. */
+	recent->is_stamped = id[0] != '\0' && read_stamp(store, &recent->before);
 	if (!recent->is_stamped || record == NULL || strcmp(record->id, id) != 0 ||
 	    !is_same(&recent->before, &recent->stamp)) {
 		return false;

@@ -146,6 +146,26 @@ static void what_was_not_there_is_found_once_it_is(void **state)
 }
 
 /* A commit in WAL mode leaves the counter in the header as it was. */
+/* Two hundred ids, so that every place is met: what was kept there is worth nothing after a commit,
+ * and is then not found by the name that says so. */
+static void the_empty_id_is_nobodys(void **state)
+{
+	struct store *store = store_files_make(*state);
+	struct store_password password;
+	char id[24];
+
+	for (unsigned int i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "%05u", i);
+		assert_int_equal(store_files_insert(store, id, id), 0);
+		assert_int_equal(store_password_get(store, id, &password), 0);
+		assert_int_equal(store_files_delete(store, id), 0);
+		assert_int_equal(store_password_get(store, "zzzzz", &password),
+		                 SPAREKEY_UNKNOWN_OBJECT);
+		assert_int_equal(store_password_get(store, "", &password), SPAREKEY_UNKNOWN_OBJECT);
+	}
+	store_free(store);
+}
+
 static void in_wal_mode_nothing_is_kept(void **state)
 {
 	struct store *store = make_with_one(*state);
@@ -206,6 +226,7 @@ int main(void)
 		ON_FILES(every_commit_counts_at_once),
 		ON_FILES(all_that_is_kept_is_of_one_moment),
 		ON_FILES(what_was_not_there_is_found_once_it_is),
+		ON_FILES(the_empty_id_is_nobodys),
 		ON_FILES(in_wal_mode_nothing_is_kept),
 		ON_FILES(a_transaction_sees_what_it_has_written),
 		ON_FILES(on_another_machines_disk_nothing_is_kept),
