@@ -109,6 +109,14 @@ class OwnerTest(TestCase):
         self.c = self.client(self.broker)
         self.o = Owner(self.c)
 
+    def proven(self, o=None):
+        """Another connection that has given main password and code."""
+        o = o or self.another()
+        o.key = self.o.key
+        self.forget_steps()
+        o.authenticate(MAIN, o.fresh())
+        return o
+
     @staticmethod
     def end(broker):
         if broker.process.poll() is None:  # a killed one has ended as it should
@@ -273,10 +281,7 @@ class Ending(OwnerTest):
 
     def test_creations_under_way_end_with_the_main_password(self):
         self.o.set_up()
-        thief = self.another()
-        thief.key = self.o.key
-        self.forget_steps()
-        thief.authenticate(MAIN, thief.fresh())
+        thief = self.proven()
         serials = self.queue(thief)
         self.o.change(revoke=True)
         before = self.c.list()
@@ -285,10 +290,7 @@ class Ending(OwnerTest):
 
     def test_creations_under_way_end_with_an_erase(self):
         self.o.set_up()
-        thief = self.another()
-        thief.key = self.o.key
-        self.forget_steps()
-        thief.authenticate(MAIN, thief.fresh())
+        thief = self.proven()
         serials = self.queue(thief)
         self.o.call("Erase")
         self.made(thief, serials)
@@ -323,10 +325,7 @@ class Ending(OwnerTest):
 
     def test_another_authenticator_ends_the_code_of_the_old_one(self):
         self.o.set_up()
-        phone = self.another()
-        phone.key = self.o.key
-        self.forget_steps()
-        phone.authenticate(MAIN, phone.fresh())
+        phone = self.proven()
         phone.c.create("With the old one")
         self.o.enroll()
         self.o.confirm(self.o.code())  # also in the same half minute
@@ -358,10 +357,7 @@ class Ending(OwnerTest):
 class Changing(OwnerTest):
     def test_all_others_lose_their_proof_and_the_factor_stays(self):
         self.o.set_up()
-        other = self.another()
-        other.key = self.o.key
-        self.forget_steps()
-        other.authenticate(MAIN, other.fresh())
+        other = self.proven()
         _, secret = self.c.create("Phone")
         self.o.change()
         self.assert_error(ERROR + "AuthenticationRequired", other.c.create, "Tablet")
@@ -411,10 +407,7 @@ class Changing(OwnerTest):
     def test_a_proof_ends_where_another_process_has_changed_it(self):
         self.o.set_up()
         second = self.second()
-        there = Owner(self.client(second))
-        there.key = self.o.key
-        self.forget_steps()
-        there.authenticate(MAIN, there.fresh())
+        there = self.proven(Owner(self.client(second)))
         there.change()
         self.assert_error(ERROR + "AuthenticationRequired", self.c.create, "Phone")
 
@@ -589,9 +582,7 @@ class Admission(OwnerTest):
         self.addCleanup(second.stop)
         expired, locked = Owner(self.client(second)), self.another()
         for o in (expired, locked):
-            o.key = self.o.key
-            self.forget_steps()
-            o.authenticate(MAIN, o.fresh())
+            self.proven(o)
         locked.lock()
         time.sleep(1.2)
         return {"no proof": self.another(), "proof without code": without, "expired proof": expired, "after Lock": locked,
