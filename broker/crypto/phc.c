@@ -101,6 +101,11 @@ bool phc_cost_within(const struct phc_cost *cost, const struct phc_cost *most)
 	       cost->lanes <= most->lanes;
 }
 
+bool phc_cost_same(const struct phc_cost *a, const struct phc_cost *b)
+{
+	return a->memory_kib == b->memory_kib && a->passes == b->passes && a->lanes == b->lanes;
+}
+
 bool phc_cost_valid(const struct phc_cost *cost)
 {
 	static const struct phc_cost most = { PHC_MEMORY_KIB_MAX, PHC_PASSES_MAX, PHC_LANES_MAX };

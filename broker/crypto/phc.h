@@ -34,6 +34,7 @@ struct phc {
 	uint8_t tag[PHC_TAG];
 };
 
+bool phc_cost_same(const struct phc_cost *a, const struct phc_cost *b);
 /* Whether each part of a cost is within these bounds. */
 bool phc_cost_valid(const struct phc_cost *cost);
 /* Whether each part is at most that of `most`, and at least the minimum above. */

@@ -21,8 +21,6 @@
 
 #define GUESSED "owner" /* what is guessed at, where penalties name a password */
 
-static const struct phc_cost most = { PHC_MEMORY_KIB_MAX, PHC_PASSES_MAX, PHC_LANES_MAX };
-
 int owner_charge(struct service *service, struct request *request)
 {
 	if (request->is_owner_charged) {
@@ -80,11 +78,11 @@ static void compare_run(struct job *job)
 	if (request->hashed != 0) {
 		return;
 	}
-	request->hashed = work->owner.sealed_length > 0
-	                          ? seal_key_of(request->secret, &most, work->owner.sealed,
-	                                        work->owner.sealed_length, work->seal_key)
-	                          : seal_key_new(request->secret, &request->phc.cost,
-	                                         work->seal_key);
+	request->hashed =
+		work->owner.sealed_length > 0
+			? seal_key_of(request->secret, &owner_cost_most, work->owner.sealed,
+	                              work->owner.sealed_length, work->seal_key)
+			: seal_key_new(request->secret, &request->phc.cost, work->seal_key);
 }
 
 static int begin(struct service *service, struct request *request)
@@ -100,8 +98,8 @@ static int begin(struct service *service, struct request *request)
 	if (main_password_read(request->secret) != 0) {
 		return owner_wrong(service, request, "wrong main password");
 	}
-	if (phc_parse(request->work->owner.hash, strlen(request->work->owner.hash), &most,
-	              &request->phc) < 0) {
+	if (phc_parse(request->work->owner.hash, strlen(request->work->owner.hash),
+	              &owner_cost_most, &request->phc) < 0) {
 		return service_say(request, -EUCLEAN, "the owner's record is damaged");
 	}
 	return service_work(service, request, compare_run);
@@ -111,8 +109,7 @@ static bool is_outdated(const struct service *service, const struct phc_cost *co
 {
 	struct phc_cost in_force = owner_cost(service);
 
-	return cost->memory_kib != in_force.memory_kib || cost->passes != in_force.passes ||
-	       cost->lanes != in_force.lanes;
+	return !phc_cost_same(cost, &in_force);
 }
 
 /* The last step: what is used up and what is told, in one transaction; then the proof. `use` may be
@@ -190,8 +187,8 @@ static void recovery_run(struct job *job)
 	struct request *request = list_entry(job, struct request, job);
 	struct owner_work *work = request->work;
 
-	request->hashed = recovery_match(request->code, work->hashes, work->hashes_count, &most,
-	                                 &work->place);
+	request->hashed = recovery_match(request->code, work->hashes, work->hashes_count,
+	                                 &owner_cost_most, &work->place);
 }
 
 /* Whether it is a code of an authenticator, and its six digits. */

@@ -155,6 +155,8 @@ int generate_step(struct service *service, struct request *request);
 int erase_step(struct service *service, struct request *request);
 
 /* owner.c */
+/* The dearest that is computed of what is stored. */
+extern const struct phc_cost owner_cost_most;
 struct phc_cost owner_cost(const struct service *service);
 /* Makes request->work, with the owner's record; SPAREKEY_NOT_INITIALIZED (it is made all the same),
  * -EUCLEAN: damaged. */

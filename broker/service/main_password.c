@@ -14,8 +14,6 @@
 #include "service/internal.h"
 #include "sparekey.h"
 
-static const struct phc_cost most = { PHC_MEMORY_KIB_MAX, PHC_PASSES_MAX, PHC_LANES_MAX };
-
 static void hash_run(struct job *job)
 {
 	struct request *request = list_entry(job, struct request, job);
@@ -119,7 +117,7 @@ static int reseal(const struct request *request)
 	int result = 0;
 
 	if (secret_length(work->old_key) == 0) {
-		result = seal_key_of(request->secret, &most, work->owner.sealed,
+		result = seal_key_of(request->secret, &owner_cost_most, work->owner.sealed,
 		                     work->owner.sealed_length, work->old_key);
 	}
 	if (result == 0) {

@@ -16,6 +16,8 @@
 #define SCRUB_AGAIN_MS 20u
 #define ERASED_A_TURN 500u /* lines of the journal */
 
+const struct phc_cost owner_cost_most = { PHC_MEMORY_KIB_MAX, PHC_PASSES_MAX, PHC_LANES_MAX };
+
 struct phc_cost owner_cost(const struct service *service)
 {
 	return (struct phc_cost){ service->settings.owner_argon2_memory_kib,

@@ -156,8 +156,7 @@ static bool is_outdated(const struct service *service, const struct phc *phc)
 {
 	struct phc_cost cost = service_cost(service);
 
-	return phc->cost.memory_kib != cost.memory_kib || phc->cost.passes != cost.passes ||
-	       phc->cost.lanes != cost.lanes;
+	return !phc_cost_same(&phc->cost, &cost);
 }
 
 static void remember(struct service *service, struct request *request)
